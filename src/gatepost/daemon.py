@@ -1,0 +1,1 @@
+"""Joins the parts into a running daemon: the only module that knows everything."""

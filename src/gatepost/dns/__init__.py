@@ -1,0 +1,1 @@
+"""Questions to the DNS, with three-valued answers: found, absent, unknown."""

@@ -1,0 +1,75 @@
+"""What the DNS answers, and the door through which checks ask it.
+
+Three-valued: FOUND and ABSENT are facts about the name; UNKNOWN is our own
+trouble (silence, SERVFAIL, nonsense) and must never count against a sender.
+DNS trouble is a value, not an exception: no resolver raises.
+"""
+
+from enum import Enum
+from typing import Protocol
+
+import msgspec
+
+
+class Status(Enum):
+    """Whether the records asked for exist."""
+
+    FOUND = "found"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+
+
+class Kind(Enum):
+    """Record types that are asked; the value is the TYPE number (RFC 1035, 3596)."""
+
+    A = 1
+    NS = 2
+    CNAME = 5
+    SOA = 6
+    PTR = 12
+    MX = 15
+    TXT = 16
+    AAAA = 28
+
+
+class Answer(msgspec.Struct, frozen=True):
+    r"""One answer. Records are text as in a zone file, without trailing dots.
+
+    A, AAAA: addresses. PTR, NS, CNAME: names in lower case. MX: `10 mail.example.org`
+    (host `.` for a null MX, RFC 7505). TXT: the strings of one record joined,
+    octets that are not ASCII as `\xNN`.
+    """
+
+    status: Status
+    records: tuple[str, ...] = ()
+    ttl: float = 0.0
+    """Seconds this may still be believed."""
+    why: str = ""
+    """ABSENT: `nxdomain` (no such name) or `nodata` (no such record).
+    UNKNOWN: `timeout`, `servfail`, `refused`, `bad name`, … for people."""
+
+    @property
+    def found(self) -> bool:
+        return self.status is Status.FOUND
+
+    @property
+    def absent(self) -> bool:
+        return self.status is Status.ABSENT
+
+    @property
+    def unknown(self) -> bool:
+        return self.status is Status.UNKNOWN
+
+
+class Resolver(Protocol):
+    """Anything that answers questions: live servers, a cache before them, a zone held in memory."""
+
+    async def ask(self, name: str, kind: Kind) -> Answer:
+        """The records of `kind` at `name`, following CNAMEs. Never raises, except when cancelled."""
+        ...
+
+
+def parse_mx(record: str) -> tuple[int, str]:
+    """Preference and host of an MX record's text; host `.` stays as it is."""
+    preference, _, host = record.partition(" ")
+    return int(preference), host

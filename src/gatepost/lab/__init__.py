@@ -1,0 +1,1 @@
+"""A private Internet in a network namespace, to try Gatepost in."""

@@ -1,0 +1,1 @@
+"""What the Postfix beside us says of itself."""

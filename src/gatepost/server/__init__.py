@@ -1,0 +1,1 @@
+"""Sockets: the policy service Postfix asks, and the control socket the commands use."""

@@ -1,0 +1,1 @@
+"""What must be remembered: triplets, own lists, correspondents, the journal."""
