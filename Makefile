@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+export PYTHONPATH := src
 
 .PHONY: help demo test check format lint types layers unit e2e bench fuzz docs install system clean
 
