@@ -105,6 +105,10 @@ class Finding(msgspec.Struct, frozen=True, gc=False):
     """Rule patterns (`helo.*`) whose findings this one takes out of the sum."""
     rests_on_dns: bool = False
     """Suspended while our own resolver is ill."""
+    code: int = 0
+    """Basic reply code, where an own list's entry names one; 0: the rule's own."""
+    enhanced: str = ""
+    """Enhanced status code with its class (`5.7.1`), where an own entry names one; empty: the rule's own."""
 
 
 Report = Callable[[Finding], None]
@@ -116,7 +120,7 @@ class Judged(msgspec.Struct, frozen=True, gc=False):
 
     rule: str
     worth: float | str
-    """Points, or `pass`, `defer`, `reject`; 0 only watches."""
+    """Points, or `pass`, `defer`, `reject`, `excuse`; 0 only watches."""
     text: str
     detail: str = ""
     excused_by: str = ""

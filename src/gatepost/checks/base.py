@@ -22,7 +22,7 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from gatepost.context import Context
-from gatepost.model import Report, Request, Rule, Stage
+from gatepost.model import Finding, Report, Request, Rule, Stage
 
 CLIENT_KNOWN = frozenset(Stage) - {Stage.OTHER}
 HELO_KNOWN = CLIENT_KNOWN - {Stage.CONNECT}
@@ -52,3 +52,10 @@ class Check:
 
     async def look_up(self, request: Request, context: Context, report: Report) -> None:
         """Report what the DNS knows."""
+
+    async def after_verdict(self, request: Request, context: Context, finding: Finding) -> str:  # noqa: ARG002
+        """More to tell the sender when `finding` decided a refusal, e.g. a list's TXT text; one line.
+
+        Asked after the verdict, with the time that is left; nothing may depend on it.
+        """
+        return ""

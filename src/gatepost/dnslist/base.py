@@ -8,6 +8,11 @@ from gatepost.dns.base import Answer
 class Watch(Protocol):
     """Knows which lists are put aside, and hears every answer of a list."""
 
+    @property
+    def version(self) -> int:
+        """Changes whenever a list is put aside or taken back; what was remembered before is asked anew."""
+        ...
+
     def aside(self, zone: str) -> str:
         """Why the list at `zone` is not believed now, a sentence for people; empty when it is."""
         ...
@@ -19,6 +24,8 @@ class Watch(Protocol):
 
 class Trusting:
     """Believes every list: for `ask` on a test zone and for unit tests."""
+
+    version = 0
 
     def aside(self, zone: str) -> str:  # noqa: ARG002
         return ""
