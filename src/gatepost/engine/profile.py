@@ -19,7 +19,7 @@ Worth = float | Literal["pass", "defer", "reject", "excuse"]
 WORDS = ("pass", "defer", "reject", "excuse")
 
 
-class ScoreOptions(Options):
+class ScoreOptions(Options, frozen=True):
     """When points refuse and when they only let a mail wait."""
 
     refuse: float = 8.0

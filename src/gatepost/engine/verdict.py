@@ -29,7 +29,10 @@ SCORE = Rule(
     enhanced="7.1",
 )
 OWN_DENY = ("access.deny", "access.defer")
-GREYLISTING = "greylist."
+BY_SCORE = 5
+BY_GREYLISTING = 6
+UNDECIDED = 9
+"""Places in the precedence above."""
 
 
 class Worths:
@@ -73,10 +76,10 @@ def decide(findings: Sequence[Finding], terms: Terms, *, resolver_ill: bool = Fa
     """The verdict on `findings`: action, score, reply, and every finding with what it was worth."""
     judged = _judge(findings, terms.worths, resolver_ill=resolver_ill)
     score = sum(j.worth for j in judged if not j.excused_by and not isinstance(j.worth, str))
-    index, action = _strongest(judged)
-    if index is None and score >= terms.refuse:
-        return _refused_by_score(judged, score)
+    rank, index, action = _strongest(judged)
     delay = max((terms.worths.delay(j.rule) for j in judged if not j.excused_by), default=0.0)
+    if rank > BY_SCORE and score >= terms.refuse:
+        return _refused_by_score(judged, score, delay)
     if index is None:
         return Verdict(action=Action.PASS, score=score, findings=judged, delay=delay)
     if action is Action.PASS:
@@ -114,16 +117,16 @@ def _judge(findings: Sequence[Finding], worths: Worths, *, resolver_ill: bool) -
     return tuple(judged)
 
 
-def _strongest(judged: Sequence[Judged]) -> tuple[int | None, Action]:
-    """The finding that decides by itself, by the precedence above."""
-    best: tuple[int, int | None, Action] = (9, None, Action.PASS)
+def _strongest(judged: Sequence[Judged]) -> tuple[int, int | None, Action]:
+    """Place in the precedence, index and action of the finding that decides by itself."""
+    best: tuple[int, int | None, Action] = (UNDECIDED, None, Action.PASS)
     for index, j in enumerate(judged):
         if j.excused_by or not isinstance(j.worth, str) or j.worth == "excuse":
             continue
         rank = _rank(j)
         if rank < best[0]:
             best = (rank, index, Action(j.worth))
-    return best[1], best[2]
+    return best
 
 
 def _rank(j: Judged) -> int:
@@ -131,8 +134,8 @@ def _rank(j: Judged) -> int:
         return 2
     if j.rule in OWN_DENY:
         return 1
-    if j.rule.startswith(GREYLISTING):
-        return 6
+    if j.rule.startswith("greylist."):
+        return BY_GREYLISTING
     return 3 if j.worth == "reject" else 4
 
 
@@ -146,7 +149,7 @@ def _codes(finding: Finding, rule: Rule, action: Action) -> tuple[int, str, bool
     return code, f"{code // 100}.{own or rule.enhanced}", rule.if_permit and action is Action.DEFER
 
 
-def _refused_by_score(judged: tuple[Judged, ...], score: float) -> Verdict:
+def _refused_by_score(judged: tuple[Judged, ...], score: float, delay: float) -> Verdict:
     counted = [j for j in judged if not j.excused_by and not isinstance(j.worth, str) and j.worth > 0]
     heaviest = sorted(counted, key=lambda j: -float(j.worth))[:3]
     return Verdict(
@@ -157,4 +160,5 @@ def _refused_by_score(judged: tuple[Judged, ...], score: float) -> Verdict:
         code=SCORE.reject,
         enhanced=f"5.{SCORE.enhanced}",
         text="; ".join(j.text for j in heaviest),
+        delay=delay,
     )

@@ -1,0 +1,272 @@
+"""Has this mail been here before, and did its server wait? (RFC 6647). Always asked last.
+
+A mail is remembered by a triplet: the client's network, the sender without
+what changes from try to try, and the recipient. The first recipient that is
+subject to greylisting decides for its mail (`instance`): when it waits, the
+triplets of all its recipients start then, so that any subset that is retried
+later passes; when it passes, so do the others.
+
+The null sender is asked at DATA, not at RCPT: some servers verify addresses
+with it and give up after RCPT. With several recipients Postfix names none at
+DATA, so they are remembered from RCPT.
+"""
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Iterable, Sequence
+from functools import lru_cache
+
+from gatepost.address import normal_domain, normal_mail, normal_sender, split
+from gatepost.checks.base import Check
+from gatepost.clock import Clock
+from gatepost.context import Context
+from gatepost.model import Finding, Request, Rule, Stage
+from gatepost.network import group, parse_address
+from gatepost.options import Duration, Options
+from gatepost.store.base import Meeting, Outcome, Terms, Triplet
+
+MAX_RECIPIENTS = 1000
+"""Recipients remembered of one mail; Postfix's own smtpd_recipient_limit."""
+MAX_MAILS = 20_000
+MAIL_SECONDS = 900.0
+"""A mail's dialogue is over by then (smtpd_timeout is 300 s), so that what was remembered can go."""
+
+
+class GreylistOptions(Options, frozen=True):
+    """Whom greylisting asks to come back, how long they wait, and how long that is remembered."""
+
+    when: str = ""
+    """`doubtful`: mail with points against it; `stranger`: all mail not yet known; `never`: nobody.
+    Empty: as the profile says (balanced: doubtful, strict: stranger)."""
+    delay: Duration = Duration(60)
+    """How long a mail waits after its first try. Servers retry after minutes; one minute stops what
+    never retries. With 1 s, a second MX that is asked right after the first lets the mail in."""
+    retry_window: Duration = Duration(2 * 86400)
+    """A second try later than this counts as a first one."""
+    keep: Duration = Duration(35 * 86400)
+    """How long a triplet that passed is remembered after its last mail: monthly senders stay known."""
+    clients_after: int = 5
+    """A client network passes at once after so many mails that waited and came back, one counted in
+    an hour; 0: never."""
+    ipv4_prefix: int = 24
+    """Bits of an IPv4 address that are one network in a triplet, so that pools of one provider count as one."""
+    ipv6_prefix: int = 64
+    """Bits of an IPv6 address that are one network in a triplet."""
+    pending_per_network: int = 200
+    """Triplets of one network that may wait at once; beyond that all its mail shares one triplet,
+    so that a dictionary attack cannot fill the store."""
+    correspondents_keep: Duration = Duration(90 * 86400)
+    """How long people whom our users wrote to pass at once."""
+    header: bool = True
+    """Add `X-Greylist` to mail that waited."""
+
+
+class Mail:
+    """What is remembered of one mail while its dialogue lasts."""
+
+    __slots__ = ("checked", "decision", "excused", "first", "header_done", "recipients", "started", "waited")
+
+    def __init__(self, started: float) -> None:
+        self.started = started
+        self.checked = False
+        """A recipient of it passed the checks."""
+        self.decision = ""
+        """`wait` or `pass` once its first recipient subject to greylisting was met."""
+        self.waited = 0.0
+        """Seconds it had to wait, when it passes now for the first time."""
+        self.first = 0.0
+        self.recipients: list[str] = []
+        """Recipients of a null sender's mail, to be met at DATA."""
+        self.excused = False
+        """One of them is not subject to greylisting."""
+        self.header_done = False
+
+
+class Mails:
+    """Mails by `instance`; bounded in number and time."""
+
+    __slots__ = ("_clock", "_mails")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._mails: OrderedDict[str, Mail] = OrderedDict()
+
+    def known(self, instance: str) -> Mail | None:
+        """The mail of this `instance`, when it was seen before."""
+        return self._mails.get(instance) if instance else None
+
+    def get(self, instance: str) -> Mail:
+        """The mail of this `instance`, remembered from now on."""
+        mail = self._mails.get(instance) if instance else None
+        if mail is None:
+            now = self._clock.monotonic()
+            mail = Mail(now)
+            if instance:
+                self._mails[instance] = mail
+                self._forget(now)
+        return mail
+
+    def _forget(self, now: float) -> None:
+        while self._mails:
+            oldest = next(iter(self._mails.values()))
+            if len(self._mails) <= MAX_MAILS and now - oldest.started <= MAIL_SECONDS:
+                return
+            self._mails.popitem(last=False)
+
+
+class Greylist(Check):
+    """Asks the store; its findings say whether the mail waits."""
+
+    Options = GreylistOptions
+    defaults = GreylistOptions()
+    stages = frozenset({Stage.RCPT, Stage.DATA})
+    remembered = False
+    options: GreylistOptions
+
+    def __init__(self, options: GreylistOptions) -> None:
+        super().__init__(options)
+        self.terms = Terms(
+            delay=options.delay,
+            retry_window=options.retry_window,
+            keep=options.keep,
+            clients_after=options.clients_after,
+            pending_per_network=options.pending_per_network,
+        )
+
+    def rules(self) -> Iterable[Rule]:
+        return RULES
+
+    def triplet(self, request: Request, recipient: str) -> Triplet:
+        """What this mail to `recipient` is remembered by."""
+        return Triplet(
+            _network(request.client_address, self.options.ipv4_prefix, self.options.ipv6_prefix),
+            _sender(request.sender),
+            _recipient(recipient),
+        )
+
+    def ask(self, mail: Mail, request: Request, context: Context) -> list[Finding] | Awaitable[list[Finding]]:
+        """Does this mail wait? Answers at once where the store can.
+
+        Raises: StoreError.
+        """
+        if request.sender:
+            keep = self.options.correspondents_keep
+            knows = context.store.correspondents.knows(_mail(request.sender), context.clock.now(), keep)
+            if knows is True:
+                return [_correspondent(request)]
+            if knows is not False:
+                return self._ask_slowly(knows, mail, request, context)
+        return self._meet(mail, request, context)
+
+    async def _ask_slowly(
+        self, knows: Awaitable[bool], mail: Mail, request: Request, context: Context
+    ) -> list[Finding]:
+        if await knows:
+            return [_correspondent(request)]
+        met = self._meet(mail, request, context)
+        return met if isinstance(met, list) else await met
+
+    def _meet(
+        self, mail: Mail, request: Request, context: Context
+    ) -> list[Finding] | Awaitable[list[Finding]]:
+        triplets = [self.triplet(request, r) for r in _recipients(mail, request)]
+        if mail.decision == "wait":
+            return self._join(triplets, context)
+        if mail.decision == "pass":
+            context.store.greylist.accept(triplets, context.clock.now(), self.terms)
+            return [Finding("greylist.known", "", "another recipient of this mail passed greylisting")]
+        met = context.store.greylist.meet(triplets[0], context.clock.now(), self.terms)
+        if isinstance(met, Meeting) and (len(triplets) == 1 or met.wait <= 0):
+            return self._passed_or_early(mail, met, triplets, context)
+        return self._meet_slowly(met, mail, triplets, context)
+
+    async def _meet_slowly(
+        self, met: Meeting | Awaitable[Meeting], mail: Mail, triplets: Sequence[Triplet], context: Context
+    ) -> list[Finding]:
+        if not isinstance(met, Meeting):
+            met = await met
+        if met.wait > 0 and len(triplets) > 1:
+            await context.store.greylist.start(triplets[1:], context.clock.now(), self.terms)
+        return self._passed_or_early(mail, met, triplets, context)
+
+    def _passed_or_early(
+        self, mail: Mail, met: Meeting, triplets: Sequence[Triplet], context: Context
+    ) -> list[Finding]:
+        key = f"{triplets[0].network}/{triplets[0].sender}/{triplets[0].recipient}"
+        if met.outcome in (Outcome.NEW, Outcome.EARLY):
+            mail.decision = "wait"
+            rule = "greylist.new" if met.outcome is Outcome.NEW else "greylist.early"
+            return [Finding(rule, _please(met.wait), f"{key}, {met.wait:.0f} s to wait")]
+        mail.decision = "pass"
+        now = context.clock.now()
+        if len(triplets) > 1:
+            context.store.greylist.accept(triplets[1:], now, self.terms)
+        if met.outcome is Outcome.PASSED:
+            mail.first, mail.waited = met.first, max(now - met.first, 0.0)
+            return [Finding("greylist.passed", "", f"{key}, came back after {mail.waited:.0f} s")]
+        if met.outcome is Outcome.CLIENT:
+            return [Finding("known.client", "", f"{triplets[0].network} proved itself", ("greylist.*",))]
+        return [Finding("greylist.known", "", key)]
+
+    async def _join(self, triplets: Sequence[Triplet], context: Context) -> list[Finding]:
+        await context.store.greylist.start(triplets, context.clock.now(), self.terms)
+        return [Finding("greylist.mail", _please(self.terms.delay), "the first recipient of this mail waits")]
+
+
+def _recipients(mail: Mail, request: Request) -> Sequence[str]:
+    if request.stage is Stage.DATA and mail.recipients:
+        return mail.recipients
+    return (request.recipient,)
+
+
+def _please(seconds: float) -> str:
+    return (
+        f"greylisted: this mail is not known here yet, please try again in {max(1, round(seconds))} seconds"
+    )
+
+
+def _correspondent(request: Request) -> Finding:
+    return Finding("known.correspondent", "", f"one of our users wrote to {request.sender}", ("greylist.*",))
+
+
+@lru_cache(16384)
+def _network(client_address: str, v4: int, v6: int) -> str:
+    address = parse_address(client_address)
+    return group(address, v4, v6) if address else client_address[:64]
+
+
+@lru_cache(16384)
+def _sender(sender: str) -> str:
+    return normal_sender(sender) if sender else "<>"
+
+
+@lru_cache(16384)
+def _mail(mail: str) -> str:
+    return normal_mail(mail)
+
+
+@lru_cache(4096)
+def _recipient(recipient: str) -> str:
+    local, domain = split(recipient)
+    return f"{local.lower()}@{normal_domain(domain)}"[:320]
+
+
+RULES = (
+    Rule(
+        name="greylist.new",
+        says="Mail of this client network, sender and recipient was never seen; it waits from now on.",
+        if_permit=True,
+    ),
+    Rule(name="greylist.early", says="The mail came back before its wait was over.", if_permit=True),
+    Rule(
+        name="greylist.mail",
+        says="Another recipient of the same mail waits, so this one does.",
+        if_permit=True,
+    ),
+    Rule(name="greylist.passed", says="The mail waited, came back in time, and is let in."),
+    Rule(name="greylist.known", says="Such mail passed before."),
+    Rule(name="known.correspondent", says="One of our users wrote to the sender; greylisting is excused."),
+    Rule(
+        name="known.client",
+        says="The client network came back often enough after a wait; greylisting is excused.",
+    ),
+)

@@ -1,0 +1,45 @@
+"""Who is never checked, and what is learned from them."""
+
+from functools import lru_cache
+
+from gatepost.address import normal_mail
+from gatepost.context import Context
+from gatepost.model import Action, Finding, Judged, Request, Stage, Verdict
+from gatepost.network import Address, parse_address
+
+LEARN = "learn"
+"""`policy_context` of the line before the permits: there only correspondents are recorded."""
+
+_PASS = Verdict(action=Action.PASS)
+
+
+def exempt(request: Request, context: Context) -> Verdict | None:
+    """The verdict on those who are not checked; None for everybody else.
+
+    Authenticated users and clients of our own networks pass, and whom they
+    write to is remembered. Questions with `policy_context=learn` always pass.
+    """
+    ours = _ours(request, context)
+    if ours is None:
+        return _PASS if request.policy_context == LEARN or request.stage is Stage.OTHER else None
+    if request.stage is Stage.RCPT and request.sender and request.recipient:
+        context.store.correspondents.learn(normal_mail(request.recipient), context.clock.now())
+    return Verdict(
+        action=Action.PASS,
+        decided_by=ours.rule,
+        findings=(Judged(ours.rule, "pass", ours.text, ours.detail),),
+    )
+
+
+def _ours(request: Request, context: Context) -> Finding | None:
+    if request.sasl_username:
+        return Finding("ours.authenticated", "", request.sasl_username)
+    address = _address(request.client_address)
+    if address is not None and context.ours.is_client(address):
+        return Finding("ours.network", "", request.client_address)
+    return None
+
+
+@lru_cache(16384)
+def _address(text: str) -> Address | None:
+    return parse_address(text)

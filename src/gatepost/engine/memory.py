@@ -1,0 +1,41 @@
+"""What was found out about a client lately, so that the second recipient of a mail costs almost nothing."""
+
+from gatepost.clock import Clock
+from gatepost.model import Finding
+
+MAX_ENTRIES = 50_000
+
+
+class Memory:
+    """Findings by what they are about; bounded in number and time, the oldest go first."""
+
+    __slots__ = ("_clock", "_found", "hits", "misses")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._found: dict[tuple[object, ...], tuple[float, list[Finding]]] = {}
+        self.hits = 0
+        self.misses = 0
+
+    def recall(self, key: tuple[object, ...]) -> list[Finding] | None:
+        """What was found, or None when it must be looked for."""
+        entry = self._found.get(key)
+        if entry is None or entry[0] <= self._clock.monotonic():
+            self.misses += 1
+            return None
+        self.hits += 1
+        return entry[1]
+
+    def keep(self, key: tuple[object, ...], findings: tuple[Finding, ...], seconds: float) -> None:
+        """Remember for `seconds`."""
+        self._found.pop(key, None)
+        self._found[key] = (self._clock.monotonic() + seconds, list(findings))
+        if len(self._found) > MAX_ENTRIES:
+            del self._found[next(iter(self._found))]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._found.clear()
+
+    def __len__(self) -> int:
+        return len(self._found)

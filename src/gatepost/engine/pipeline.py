@@ -1,0 +1,334 @@
+"""From a request to a verdict: runs the checks, cheap ones first, under one deadline.
+
+The way of a request: exempt clients pass; what was found out about this
+client, HELO name and sender lately is recalled, or else looked up; own lists
+are asked; `decide` judges; while nothing has decided, greylisting is asked.
+Where nothing has to be waited for, the answer comes at once, without a task.
+
+`answer` never raises and never refuses for our own trouble: a check that
+fails or is late leaves an `error.*` finding, and the mail goes on.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, replace
+from random import SystemRandom
+
+import msgspec
+
+from gatepost.checks.base import Check
+from gatepost.checks.greylist import Greylist, Mail, Mails
+from gatepost.context import Context
+from gatepost.dns.base import Answer, Kind, Resolver
+from gatepost.engine.exempt import exempt
+from gatepost.engine.header import x_greylist
+from gatepost.engine.memory import Memory
+from gatepost.engine.profile import ScoreOptions
+from gatepost.engine.verdict import Terms, decide, excused
+from gatepost.model import Action, Finding, Request, Stage, Verdict
+from gatepost.store.base import StoreError
+
+log = logging.getLogger("gatepost.pipeline")
+
+LATER = frozenset({Stage.DATA, Stage.END_OF_MESSAGE})
+FAIR_SECONDS = 600.0
+"""Our own trouble defers one sender for at most this long, if configured to defer at all."""
+MAX_FAIR = 10_000
+
+_random = SystemRandom()
+_ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+
+
+def reference() -> str:
+    """Eight letters and digits that people can read out: about 10^12 of them."""
+    bits = _random.getrandbits(40)
+    return "".join(_ALPHABET[(bits >> shift) & 31] for shift in range(0, 40, 5))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the pipeline is configured."""
+
+    terms: Terms
+    score: ScoreOptions
+    when: str
+    """Whom greylisting asks: `doubtful`, `stranger` or `never`."""
+    observe: bool = False
+    thorough: bool = False
+    """Run every check even when one has decided already: for `ask`."""
+    host: str = "localhost"
+    """Our name in header fields."""
+
+
+class _Asked:
+    """A resolver that remembers how long its answers may be believed."""
+
+    __slots__ = ("dns", "ttl", "unknown")
+
+    def __init__(self, dns: Resolver) -> None:
+        self.dns = dns
+        self.ttl = float("inf")
+        self.unknown = False
+
+    async def ask(self, name: str, kind: Kind) -> Answer:
+        answer = await self.dns.ask(name, kind)
+        self.ttl = min(self.ttl, answer.ttl)
+        self.unknown = self.unknown or answer.unknown
+        return answer
+
+
+class Pipeline:
+    """Answers requests. Frozen in what it checks; a reload builds another beside it."""
+
+    def __init__(self, checks: Sequence[Check], context: Context, settings: Settings) -> None:
+        """Take every check; the greylist among them is asked last."""
+        self.checks = tuple(checks)
+        self.context = context
+        self.settings = settings
+        self.mails = Mails(context.clock)
+        self._memory = Memory(context.clock)
+        self._greylist = next((c for c in checks if isinstance(c, Greylist)), None)
+        others = [c for c in checks if not isinstance(c, Greylist)]
+        self._due = {stage: tuple(c for c in others if stage in c.stages) for stage in Stage}
+        self._fresh = {s: tuple(c for c in due if not c.remembered) for s, due in self._due.items()}
+        self._explains = {r.name: c for c in others if _overrides(c, "after_verdict") for r in c.rules()}
+        self._data_is_asked = False
+        self._deferred: dict[tuple[str, str], float] = {}
+        self._pass_may_come = any(
+            settings.terms.worths.of(r.name) == "pass"
+            for c in others
+            if _overrides(c, "look_up")
+            for r in c.rules()
+        )
+
+    def answer(self, request: Request) -> Verdict | Awaitable[Verdict]:
+        """The verdict on a request: at once where it can be, else to be awaited."""
+        started = self.context.clock.monotonic()
+        passed = exempt(request, self.context)
+        if passed is not None:
+            return self._finish(request, passed, None, started)
+        if request.stage in LATER:
+            self._data_is_asked = self._data_is_asked or request.stage is Stage.DATA
+            mail = self.mails.known(request.instance)
+            if mail is not None and mail.checked and (request.sender or request.stage is not Stage.DATA):
+                return self._finish(request, Verdict(action=Action.PASS), mail, started)
+        remembered = self._memory.recall(self._key(request))
+        if remembered is None:
+            return self._look_and_judge(request, started)
+        findings = self._look(self._fresh[request.stage], request) + remembered
+        return self._judge(request, findings, started)
+
+    def forget(self) -> None:
+        """Ask everything anew from now on."""
+        self._memory.clear()
+
+    def _key(self, request: Request) -> tuple[object, ...]:
+        return (
+            request.client_address,
+            request.helo_name,
+            request.sender.rpartition("@")[2] if request.sender else None,
+            request.client_name,
+            request.reverse_client_name,
+            self._due[request.stage],
+            self.context.watch.version,
+        )
+
+    # --- looking ------------------------------------------------------------------------------------
+
+    def _look(self, checks: Sequence[Check], request: Request) -> list[Finding]:
+        findings: list[Finding] = []
+        for check in checks:
+            try:
+                check.look(request, self.context, findings.append)
+            except Exception as error:  # the fence: one check's fault must not cost a mail
+                findings.append(_fault(check, error))
+        return findings
+
+    async def _look_and_judge(self, request: Request, started: float) -> Verdict:
+        due = self._due[request.stage]
+        fresh = self._look([c for c in due if not c.remembered], request)
+        found = self._look([c for c in due if c.remembered], request)
+        if self.settings.thorough or not self._is_final(fresh + found):
+            asked = _Asked(self.context.dns)
+            complete = await self._look_up(due, request, asked, found, started)
+            if complete and not asked.unknown:
+                seconds = min(asked.ttl, self.settings.score.remember)
+                self._memory.keep(self._key(request), tuple(found), seconds)
+        judged = self._judge(request, fresh + found, started)
+        return judged if isinstance(judged, Verdict) else await judged
+
+    def _is_final(self, findings: Sequence[Finding]) -> bool:
+        """Whether nothing that the DNS may say can change the verdict."""
+        verdict = decide(findings, self.settings.terms)
+        if verdict.action is Action.REJECT:
+            return not self._pass_may_come or verdict.decided_by == "access.deny"
+        return verdict.action is Action.PASS and verdict.decided_by != ""
+
+    async def _look_up(
+        self, due: Sequence[Check], request: Request, asked: _Asked, found: list[Finding], started: float
+    ) -> bool:
+        """Let every check ask the DNS at once; False when the deadline came first."""
+        context = replace(self.context, dns=asked)
+        open_for_reports = True
+
+        def report(finding: Finding) -> None:
+            if open_for_reports:
+                found.append(finding)
+
+        async def one(check: Check) -> None:
+            try:
+                await check.look_up(request, context, report)
+            except Exception as error:  # the fence, see above
+                report(_fault(check, error))
+
+        tasks = {asyncio.ensure_future(one(c)): c for c in due if _overrides(c, "look_up")}
+        if not tasks:
+            return True
+        _, late = await asyncio.wait(tasks, timeout=self._time_left(started))
+        open_for_reports = False
+        for task in late:
+            task.cancel()
+            found.append(Finding("error.timeout", "", f"{tasks[task].name} did not finish in time"))
+        return not late
+
+    def _time_left(self, started: float) -> float:
+        passed = self.context.clock.monotonic() - started
+        return max(0.01, self.settings.score.deadline - passed)
+
+    # --- judging ------------------------------------------------------------------------------------
+
+    def _judge(
+        self, request: Request, findings: list[Finding], started: float
+    ) -> Verdict | Awaitable[Verdict]:
+        ill = self.context.health.ill
+        verdict = decide(findings, self.settings.terms, resolver_ill=bool(ill))
+        mail = self.mails.get(request.instance)
+        if verdict.action is Action.REJECT and verdict.decided_by in self._explains:
+            return self._told_more(request, verdict, findings, started)
+        if (
+            verdict.action is Action.PASS
+            and not verdict.decided_by
+            and self._subject(request, verdict, findings, mail)
+        ):
+            more = self._greylisted(request, mail)
+            if not isinstance(more, list):
+                return self._judge_slowly(request, findings, more, mail, started)
+            verdict = decide(findings + more, self.settings.terms, resolver_ill=bool(ill))
+        return self._finish(request, verdict, mail, started)
+
+    async def _judge_slowly(
+        self,
+        request: Request,
+        findings: list[Finding],
+        more: Awaitable[list[Finding]],
+        mail: Mail,
+        started: float,
+    ) -> Verdict:
+        try:
+            async with asyncio.timeout(self._time_left(started)):
+                found = await more
+        except StoreError as error:
+            found = [Finding("error.store", "", str(error))]
+        except TimeoutError:
+            found = [Finding("error.timeout", "", "the store did not answer in time")]
+        except Exception as error:  # the fence, see above
+            found = [_fault(self._greylist, error)]
+        ill = self.context.health.ill
+        verdict = decide(findings + found, self.settings.terms, resolver_ill=bool(ill))
+        return self._finish(request, verdict, mail, started)
+
+    def _subject(self, request: Request, verdict: Verdict, findings: Sequence[Finding], mail: Mail) -> bool:
+        """Whether greylisting is asked about this recipient, now."""
+        if self._greylist is None or request.stage not in self._greylist.stages:
+            return False
+        when = self.settings.when
+        if when == "never" or (when == "doubtful" and verdict.score < self.settings.score.greylist):
+            return False
+        if excused("greylist.new", findings, self.settings.terms.worths):
+            mail.excused = True
+            return False
+        if request.stage is Stage.RCPT:
+            if request.sender:
+                return True
+            if len(mail.recipients) < 1000:
+                mail.recipients.append(request.recipient)
+            return False
+        return not mail.excused and bool(mail.recipients or request.recipient)
+
+    def _greylisted(self, request: Request, mail: Mail) -> list[Finding] | Awaitable[list[Finding]]:
+        assert self._greylist is not None
+        try:
+            return self._greylist.ask(mail, request, self.context)
+        except StoreError as error:
+            return [Finding("error.store", "", str(error))]
+        except Exception as error:  # the fence, see above
+            return [_fault(self._greylist, error)]
+
+    async def _told_more(
+        self, request: Request, verdict: Verdict, findings: Sequence[Finding], started: float
+    ) -> Verdict:
+        finding = next(f for f in findings if f.rule == verdict.decided_by)
+        check = self._explains[verdict.decided_by]
+        try:
+            async with asyncio.timeout(self._time_left(started)):
+                more = await check.after_verdict(request, self.context, finding)
+        except TimeoutError:
+            more = ""
+        except Exception:  # the fence, see above
+            log.exception("after_verdict of %s failed", check.name)
+            more = ""
+        if more:
+            verdict = msgspec.structs.replace(verdict, text=f"{verdict.text}: {more}")
+        return self._finish(request, verdict, self.mails.get(request.instance), started)
+
+    # --- answering ----------------------------------------------------------------------------------
+
+    def _finish(self, request: Request, verdict: Verdict, mail: Mail | None, started: float) -> Verdict:
+        clock, settings = self.context.clock, self.settings
+        action = verdict.action
+        if action is Action.DEFER and verdict.decided_by.startswith("error.") and not self._is_fair(request):
+            verdict = msgspec.structs.replace(verdict, action=Action.PASS, decided_by="", code=0)
+        header = ""
+        if mail is not None and (verdict.action is Action.PASS or settings.observe):
+            header = self._header(request, mail)
+            mail.checked = mail.checked or request.stage is Stage.RCPT
+        ill = self.context.health.ill
+        elapsed = clock.monotonic() - started
+        return msgspec.structs.replace(
+            verdict,
+            reference=reference(),
+            header=header,
+            observed=settings.observe and verdict.action is not Action.PASS,
+            delay=min(verdict.delay, max(0.0, settings.score.deadline - elapsed)),
+            notes=(ill,) if ill else (),
+            ms=elapsed * 1000,
+        )
+
+    def _header(self, request: Request, mail: Mail) -> str:
+        """`X-Greylist`, once a mail: at DATA where Postfix asks then, else at the first recipient."""
+        if not mail.waited or mail.header_done or self._greylist is None or not self._greylist.options.header:
+            return ""
+        if request.stage is not Stage.DATA and (self._data_is_asked or request.stage is not Stage.RCPT):
+            return ""
+        mail.header_done = True
+        return x_greylist(mail.waited, self.settings.host, self.context.clock.now())
+
+    def _is_fair(self, request: Request) -> bool:
+        """Whether this sender may still be deferred for our own trouble."""
+        now = self.context.clock.monotonic()
+        key = (request.client_address, request.sender)
+        first = self._deferred.setdefault(key, now)
+        if len(self._deferred) > MAX_FAIR:
+            self._deferred.pop(next(iter(self._deferred)))
+        return now - first <= FAIR_SECONDS
+
+
+def _overrides(check: Check, method: str) -> bool:
+    return getattr(type(check), method) is not getattr(Check, method)
+
+
+def _fault(check: Check | None, error: Exception) -> Finding:
+    name = check.name if check else "?"
+    log.error("check %s failed", name, exc_info=error)
+    return Finding("error.check", "", f"{name}: {type(error).__name__}")
