@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatepost.engine.profile import BALANCED, PROFILES
-from gatepost.engine.verdict import Terms, Worths, decide, excused
+from gatepost.engine.verdict import Terms, Worths, decide, excused, layered
 from gatepost.model import Action, Finding, Rule
 
 DOCS = Path(__file__).parents[2] / "docs" / "precedence.md"
@@ -56,7 +56,7 @@ def test_each_line_of_the_table_does_what_it_says(line, rule, action):
     assert (name, action) == decided(rule)
 
 
-@pytest.mark.parametrize(("stronger", "weaker"), combinations(LINES, 2))
+@pytest.mark.parametrize(("stronger", "weaker"), list(combinations(LINES, 2)))
 def test_of_two_lines_the_upper_decides_in_whatever_order_they_were_found(stronger, weaker):
     name = "score" if stronger[1] == "heavy" else stronger[1]
 
@@ -104,13 +104,16 @@ def test_what_is_excused_stays_visible():
     verdict = decide([*found("hard", "heavy", "light"), exception], TERMS)
 
     assert (verdict.action, verdict.score) == (Action.PASS, 2.0)
-    assert {
-        j.rule: j.excused_by for j in verdict.findings
-    } == {"hard": "except", "heavy": "except", "light": "", "except": ""}
+    assert {j.rule: j.excused_by for j in verdict.findings} == {
+        "hard": "except",
+        "heavy": "except",
+        "light": "",
+        "except": "",
+    }
 
 
 def test_an_exception_set_to_zero_excuses_nothing():
-    terms = Terms(worths=Worths({"except": 0, **TABLE}), rules=RULES, refuse=8.0)
+    terms = Terms(worths=Worths(layered({"except": 0}, TABLE)), rules=RULES, refuse=8.0)
 
     assert Action.REJECT is decide([*found("hard"), Finding("except", "", excuses=("hard",))], terms).action
 

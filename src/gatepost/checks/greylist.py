@@ -48,7 +48,7 @@ class GreylistOptions(Options, frozen=True):
     """A client network passes at once after so many mails that waited and came back, one counted in
     an hour; 0: never."""
     ipv4_prefix: int = 24
-    """Bits of an IPv4 address that are one network in a triplet, so that pools of one provider count as one."""
+    """Bits of an IPv4 address that are one network in a triplet: a provider's pool counts as one."""
     ipv6_prefix: int = 64
     """Bits of an IPv6 address that are one network in a triplet."""
     pending_per_network: int = 200

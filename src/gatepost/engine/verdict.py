@@ -63,6 +63,11 @@ class Worths:
         return known
 
 
+def layered(own: Mapping[str, Worth], profile: Mapping[str, Worth]) -> dict[str, Worth]:
+    """The configuration's patterns, then those of the profile that it does not replace."""
+    return {**own, **{pattern: worth for pattern, worth in profile.items() if pattern not in own}}
+
+
 class Terms(msgspec.Struct, frozen=True):
     """Everything `decide` needs beside the findings."""
 
