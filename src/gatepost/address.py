@@ -10,6 +10,12 @@ import idna
 MAX_KEY = 320
 """Octets kept of an address in a key: 64 of local part, one @, 255 of domain (RFC 5321, 4.5.3.1)."""
 
+MAX_NAME = 253
+MAX_LABEL = 63
+"""Octets of a name as written, and of one label (RFC 1035, 2.3.4; one octet is the root, one a length)."""
+
+_NAME = re.compile(r"[a-z0-9._-]+", re.IGNORECASE)
+
 
 def split(mail: str) -> tuple[str, str]:
     """Local part and domain of `mail`; the domain is empty when there is none."""
@@ -29,6 +35,28 @@ def normal_domain(name: str) -> str:
         return idna.encode(name, uts46=True).decode("ascii")
     except idna.IDNAError:
         return name
+
+
+def name_fault(name: str) -> str:
+    """What is wrong with `name` as a host or domain name, in a few words; empty when nothing is.
+
+    Letters, digits, hyphens and dots (RFC 1123, 2.1), and underscores, which are
+    no letters but are met and which Postfix lets pass. `name` is expected in normal form.
+    """
+    if len(name) > MAX_NAME:
+        return "longer than a name can be"
+    labels = name.split(".")
+    if "" in labels:
+        return "an empty label"
+    if any(len(label) > MAX_LABEL for label in labels):
+        return "a label longer than 63 octets"
+    if not _NAME.fullmatch(name):
+        return "characters that no host name has"
+    if any(label[0] == "-" or label[-1] == "-" for label in labels):
+        return "a hyphen at the edge of a label"
+    if labels[-1].isdigit():
+        return "a number as its last label"
+    return ""
 
 
 def domain_of(mail: str) -> str:

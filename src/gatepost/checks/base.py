@@ -23,6 +23,7 @@ from typing import Any, ClassVar
 
 from gatepost.context import Context
 from gatepost.model import Finding, Report, Request, Rule, Stage
+from gatepost.options import Options
 
 CLIENT_KNOWN = frozenset(Stage) - {Stage.OTHER}
 HELO_KNOWN = CLIENT_KNOWN - {Stage.CONNECT}
@@ -33,6 +34,8 @@ SENDER_KNOWN = frozenset({Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.END_OF_MESSA
 class Check:
     """Base of all checks. Subclasses are created once, with their options, and hold no state of a mail."""
 
+    Options: ClassVar[Any] = Options
+    """Type of its options (a subclass of gatepost.options.Options); by default it has none."""
     name: ClassVar[str] = ""
     """The module's name; set when it is found."""
     stages: ClassVar[frozenset[Stage]] = CLIENT_KNOWN
