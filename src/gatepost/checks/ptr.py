@@ -41,7 +41,7 @@ RULES = (
 )
 
 
-class PtrOptions(Options):
+class PtrOptions(Options, frozen=True):
     """Which words in a reverse name speak for a home line, and which for a server."""
 
     line_words: tuple[str, ...] = ()
