@@ -29,29 +29,31 @@ def normal_domain(name: str) -> str:
     A name that IDNA refuses is given back in lower case: others decide about it.
     """
     name = name.rstrip(".").lower()
-    if name.isascii():
+    if name.isascii() or len(name) > MAX_NAME:
         return name
     try:
-        return idna.encode(name, uts46=True).decode("ascii")
-    except idna.IDNAError:
+        return idna.encode(name, uts46=True).decode("ascii").rstrip(".").lower()
+    except (idna.IDNAError, UnicodeError):
         return name
 
 
-def name_fault(name: str) -> str:
-    """What is wrong with `name` as a host or domain name, in a few words; empty when nothing is.
+def name_fault(text: str) -> str:
+    """What is wrong with `text` as a host or domain name, in a few words; empty when nothing is.
 
-    Letters, digits, hyphens and dots (RFC 1123, 2.1), and underscores, which are
-    no letters but are met and which Postfix lets pass. `name` is expected in normal form.
+    Letters, digits, hyphens and dots (RFC 1123, 2.1), one dot at the end, and
+    underscores, which are no letters but are met and which Postfix lets pass.
+    A name in another script counts as its A-labels (RFC 5890).
     """
+    name = normal_domain(text)
+    if not name or text.endswith("..") or ".." in name or name[0] == ".":
+        return "an empty label"
     if len(name) > MAX_NAME:
         return "longer than a name can be"
-    labels = name.split(".")
-    if "" in labels:
-        return "an empty label"
-    if any(len(label) > MAX_LABEL for label in labels):
-        return "a label longer than 63 octets"
     if not _NAME.fullmatch(name):
         return "characters that no host name has"
+    labels = name.split(".")
+    if any(len(label) > MAX_LABEL for label in labels):
+        return "a label longer than 63 octets"
     if any(label[0] == "-" or label[-1] == "-" for label in labels):
         return "a hyphen at the edge of a label"
     if labels[-1].isdigit():

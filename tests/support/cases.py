@@ -126,7 +126,7 @@ class Well:
 
 def load(name: str) -> CaseFile:
     """The case file of the check `name`."""
-    return msgspec.convert(tomllib.loads((FOLDER / f"{name}.toml").read_text()), CaseFile)
+    return msgspec.convert(tomllib.loads((FOLDER / f"{name}.toml").read_text("utf-8")), CaseFile)
 
 
 def make(kind: type[Check], options: Any) -> Check:

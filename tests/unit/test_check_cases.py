@@ -65,7 +65,7 @@ def test_case_names_are_sentences_of_their_own(name):
 
 @pytest.mark.parametrize("name", sorted(CHECKS))
 def test_every_check_has_a_page_that_names_its_rules(name):
-    page = (PAGES / f"{name}.md").read_text()
+    page = (PAGES / f"{name}.md").read_text("utf-8")
     file = cases.load(name)
     for rule in cases.make(CHECKS[name], file.options).rules():
         assert f"`{rule.name}`" in page or _family(rule.name, page), rule.name
