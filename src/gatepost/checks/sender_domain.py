@@ -43,7 +43,7 @@ RULES = (
     ),
     Rule(
         name="sender_domain.bad_mx",
-        says="Every mail server of the sender's domain has an unusable address (loopback, private, …) or none.",
+        says="Each mail server of the sender's domain has an unusable address (loopback, private) or none.",
         enhanced="1.8",
     ),
     Rule(
@@ -179,7 +179,7 @@ def _is_reachable(answers: Iterable[Answer]) -> bool:
 
 
 def _bad_mx(domain: str, detail: str) -> Finding:
-    text = f"mail to your sender's domain {domain} cannot be delivered: no mail server of it has a usable address"
+    text = f"mail to your sender domain {domain} cannot be delivered: no server of it has a usable address"
     return Finding("sender_domain.bad_mx", text, detail, rests_on_dns=True)
 
 
