@@ -1,6 +1,96 @@
-"""The `gatepost` command."""
+"""The `gatepost` command.
+
+A new command is one file in this folder and one line in COMMANDS: the module,
+with a function that has the command's name (`list_` for `list`), or with a
+Typer group `app`. A command's module is imported only when the command runs,
+so that `--help` and every other command start fast.
+"""
+
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from gatepost import __version__
+from gatepost.cli.trouble import CommandError
+
+WRONG = 2
+"""Exit status: wrong usage or configuration."""
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "config": ("config", "Check, show and explain the configuration."),
+}
+"""Command: module in this folder, and a sentence for `--help`."""
 
 
-def main() -> None:
-    """Parse the command line and run one command."""
-    raise SystemExit(2)
+class LazyGroup(TyperGroup):
+    """Knows every command by name and sentence, and imports the one that runs."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        for name, (_, sentence) in COMMANDS.items():
+            self.commands[name] = TyperCommand(name, help=sentence, rich_markup_mode=None)
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        """In the order of the table, not of the alphabet."""
+        return list(COMMANDS)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command to run; only this one is imported."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, load(name) if name in COMMANDS else command, rest
+
+
+def load(name: str) -> Any:
+    """The command called `name`, ready to run."""
+    module = importlib.import_module(f"gatepost.cli.{COMMANDS[name][0]}")
+    app = getattr(module, "app", None)
+    if app is None:
+        app = new_app()
+        function = getattr(module, name, None) or getattr(module, f"{name}_")
+        app.command(name)(function)
+    return get_command(app)
+
+
+def new_app(**settings: Any) -> typer.Typer:
+    """A Typer application with our settings."""
+    return typer.Typer(
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        **settings,
+    )
+
+
+app = new_app(cls=LazyGroup, no_args_is_help=True)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"gatepost {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def gatepost(
+    version: bool = typer.Option(
+        False, "--version", help="Print the version.", callback=_version, is_eager=True
+    ),
+) -> None:
+    """Stops spam at the SMTP door of a Postfix server, and explains every refusal."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Parse the command line and run one command. Exit status: 0 done, 1 the answer is no, 2 wrong usage."""
+    try:
+        get_command(app).main(args=arguments, prog_name="gatepost")
+    except CommandError as trouble:
+        from gatepost.cli.show import warn  # noqa: PLC0415 - needed only when something is wrong
+
+        for line in trouble.lines:
+            warn(line)
+        raise SystemExit(trouble.status) from None

@@ -1,0 +1,34 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gatepost.cli.trouble import CommandError
+from gatepost.config.load import Overrides, load
+from gatepost.config.places import config_file
+from gatepost.config.problem import ConfigError
+from gatepost.config.schema import Config
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="Configuration file; without it /etc/gatepost/gatepost.toml, when there is one.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def configured(given: Path | None, overrides: Overrides | None = None) -> Config:
+    """The configuration in the file given, or in the one that stands where it is looked for, or the defaults.
+
+    Raises:
+        CommandError: with all that is wrong with it.
+    """
+    try:
+        return load(config_file(given), overrides)
+    except ConfigError as error:
+        raise CommandError(map(str, error.problems)) from None

@@ -1,0 +1,52 @@
+"""`gatepost config`: is the file right, what does it come to, what could stand in it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gatepost.cli.arguments import ConfigFile, Json, configured
+from gatepost.cli.main import new_app
+from gatepost.cli.show import say, say_json
+from gatepost.cli.trouble import CommandError
+from gatepost.config.expected import plain
+from gatepost.config.load import load
+from gatepost.config.places import config_file
+from gatepost.config.problem import ConfigError
+from gatepost.config.schema import as_file
+from gatepost.config.toml import toml_lines
+
+app = new_app(no_args_is_help=True, help="Check, show and explain the configuration.")
+
+FileArgument = Annotated[
+    Path | None,
+    typer.Argument(metavar="[FILE]", help="The same as --config FILE.", show_default=False),
+]
+
+
+@app.command()
+def check(file: FileArgument = None, config: ConfigFile = None, json: Json = False) -> None:
+    """Read the configuration and tell all that is wrong with it, each with file, line and key."""
+    path = config_file(file or config)
+    try:
+        load(path)
+    except ConfigError as error:
+        if json:
+            say_json({"ok": False, "file": str(path or ""), "problems": error.problems})
+            raise typer.Exit(2) from None
+        raise CommandError(map(str, error.problems)) from None
+    if json:
+        say_json({"ok": True, "file": str(path or ""), "problems": []})
+    else:
+        say(f"{path}: no fault found" if path else "There is no configuration file; the defaults are used.")
+
+
+@app.command()
+def show(file: FileArgument = None, config: ConfigFile = None, json: Json = False) -> None:
+    """Print the configuration as it is used, with every default; keys and tokens as stars."""
+    document = plain(as_file(configured(file or config)))
+    if json:
+        say_json(document)
+        return
+    for line in toml_lines(document):
+        say(line)

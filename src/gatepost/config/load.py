@@ -1,0 +1,159 @@
+"""From a file to a Config, or to all that is wrong with it at once.
+
+Raises ConfigError, and nothing else.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gatepost.checks import find
+from gatepost.config.lines import KeyPath, index
+from gatepost.config.places import Places, here
+from gatepost.config.problem import ConfigError, Problem, nearest
+from gatepost.config.read import MISSING, Reader
+from gatepost.config.rules import Patterns, check_names, check_own_trouble, read_patterns
+from gatepost.config.schema import (
+    TABLES,
+    Config,
+    check_defaults,
+    check_sections,
+    options_type,
+    rule_names,
+    sections,
+    switches,
+)
+from gatepost.engine.profile import Worth
+from gatepost.options import Duration
+
+_PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column \d+|end of document)\)$")
+
+
+class Said(msgspec.Struct, frozen=True):
+    """What was said on the command line instead."""
+
+    option: str
+    """As it was written, e.g. `--store`."""
+    value: object
+
+
+Overrides = Mapping[KeyPath, Said]
+
+
+def load(path: Path | None, overrides: Overrides | None = None, places: Places | None = None) -> Config:
+    """The configuration in `path` (none: the defaults), with `overrides`, for `places`.
+
+    Raises:
+        ConfigError: it cannot be used; all that is wrong with it.
+    """
+    text = "" if path is None else _text(path)
+    return parse(text, str(path or ""), overrides or {}, places or here())
+
+
+def parse(text: str, file: str, overrides: Overrides, places: Places) -> Config:
+    """The configuration that `text`, which stands in `file`, says.
+
+    Raises:
+        ConfigError: it cannot be used; all that is wrong with it.
+    """
+    plain = _toml(text, file)
+    for path, said in overrides.items():
+        _put(plain, path, said.value)
+    reader = Reader(file, index(text), {path: said.option for path, said in overrides.items()})
+    config = _read(reader, plain)
+    if reader.problems:
+        raise ConfigError(reader.problems)
+    return _settled(config, places)
+
+
+def _text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigError([Problem(str(path), 0, "", f"cannot be read: {error.strerror}")]) from None
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError([Problem(str(path), line, "", "is not UTF-8, as TOML must be")]) from None
+
+
+def _toml(text: str, file: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        place = _PLACE.search(str(error))
+        line = int(place["line"]) if place and place["line"] else text.rstrip("\n").count("\n") + 1
+        what = _PLACE.sub("", str(error))
+        raise ConfigError([Problem(file, line, "", f"is not TOML: {_plainly(what)}")]) from None
+    except RecursionError:
+        raise ConfigError([Problem(file, 0, "", "is nested too deeply")]) from None
+
+
+def _plainly(what: str) -> str:
+    """The reason of tomllib, with what it most often means."""
+    if what.startswith(("Cannot overwrite", "Duplicate inline table key")):
+        return "this key stands here for the second time"
+    if what.startswith("Cannot declare"):
+        return "this table stands here for the second time"
+    if what == "Invalid value":
+        return 'a value is missing, or text that does not stand in quotes ("…")'
+    return what[:1].lower() + what[1:]
+
+
+def _put(plain: dict[str, Any], path: KeyPath, value: object) -> None:
+    *tables, last = path
+    for key in tables:
+        inner = plain.setdefault(str(key), {})
+        if not isinstance(inner, dict):
+            return  # the file has no table there, which is told anyway
+        plain = inner
+    plain[str(last)] = value
+
+
+def _read(reader: Reader, plain: dict[str, Any]) -> Config:
+    """What could be read; the rest was noted."""
+    kinds, parts = switches(), sections()
+    known = {*kinds, *parts, *check_sections(), *TABLES}
+    for key in plain.keys() - known:
+        what = "section" if isinstance(plain[key], dict | list) else "option"
+        reader.wrong((key,), f"no such {what}{nearest(key, known)}")
+    named = {
+        key: reader.value(kind, plain[key], (key,)) for key, kind in (kinds | parts).items() if key in plain
+    }
+    options = {
+        name: reader.value(options_type(check), plain[name], (name,))
+        if name in plain
+        else check_defaults(check)
+        for name, check in find().items()
+    }
+    worths = read_patterns(reader, plain.get("rules", {}), "rules", Worth)
+    delays = read_patterns(reader, plain.get("delay", {}), "delay", Duration)
+    _check_patterns(reader, worths, delays, options)
+    return Config(
+        **{key: value for key, value in named.items() if value is not MISSING},
+        rules={pattern: entry.value for pattern, entry in worths.items()},
+        delay={pattern: entry.value for pattern, entry in delays.items()},
+        checks=options,
+    )
+
+
+def _check_patterns(reader: Reader, worths: Patterns, delays: Patterns, options: dict[str, Any]) -> None:
+    """Note patterns that can match nothing; of a check whose section is wrong the rules are not known."""
+    unread = tuple(f"{name}." for name, read in options.items() if read is MISSING)
+    rules = rule_names({name: read for name, read in options.items() if read is not MISSING})
+    for patterns in (worths, delays):
+        check_names(reader, {p: e for p, e in patterns.items() if not p.startswith(unread)}, rules)
+    check_own_trouble(reader, worths, sorted(rules))
+
+
+def _settled(config: Config, places: Places) -> Config:
+    """`config` with the places that the file leaves to us."""
+    control = config.control
+    if not control.socket:
+        control = msgspec.structs.replace(control, socket=str(places.control))
+    return msgspec.structs.replace(config, control=control)

@@ -1,0 +1,60 @@
+"""Where things lie when nobody says: configuration, state and the control socket.
+
+The system's daemon keeps its state in /var/lib/gatepost and listens for
+commands in /run/gatepost (or where systemd's StateDirectory= and
+RuntimeDirectory= put them). Somebody who may not write there gets places of
+their own, by the XDG base directory specification.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+SYSTEM_CONFIG = Path("/etc/gatepost/gatepost.toml")
+SYSTEM_STATE = Path("/var/lib/gatepost")
+SYSTEM_RUN = Path("/run/gatepost")
+
+
+class Places(msgspec.Struct, frozen=True):
+    """Where one installation keeps what."""
+
+    state: Path
+    """Directory of the store and everything else that must survive a restart."""
+    control: Path
+    """Socket by which commands reach the daemon."""
+
+
+def places(environ: Mapping[str, str], *, system: bool) -> Places:
+    """The places of the system's daemon, or those of an ordinary user."""
+    if system:
+        state = _first(environ.get("STATE_DIRECTORY")) or SYSTEM_STATE
+        return Places(state, (_first(environ.get("RUNTIME_DIRECTORY")) or SYSTEM_RUN) / "control.sock")
+    home = Path(environ.get("HOME") or "~").expanduser()
+    state = (_absolute(environ.get("XDG_STATE_HOME")) or home / ".local" / "state") / "gatepost"
+    runtime = _absolute(environ.get("XDG_RUNTIME_DIR"))
+    return Places(state, (runtime / "gatepost" if runtime else state) / "control.sock")
+
+
+def here() -> Places:
+    """The places of this process."""
+    system = os.geteuid() == 0 or "STATE_DIRECTORY" in os.environ or os.access(SYSTEM_STATE, os.W_OK)
+    return places(os.environ, system=system)
+
+
+def config_file(given: Path | None) -> Path | None:
+    """The file to read: the one given, else the system's when there is one, else none."""
+    if given is not None:
+        return given
+    return SYSTEM_CONFIG if SYSTEM_CONFIG.exists() else None
+
+
+def _first(directories: str | None) -> Path | None:
+    """Of several directories systemd gives, with colons between them, the first."""
+    return Path(directories.split(":")[0]) if directories else None
+
+
+def _absolute(directory: str | None) -> Path | None:
+    """The specification wants relative paths in its variables to be ignored."""
+    return Path(directory) if directory and Path(directory).is_absolute() else None

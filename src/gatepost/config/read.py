@@ -1,0 +1,119 @@
+"""From what a TOML file holds to options: field by field, so that all that is wrong is told at once.
+
+msgspec alone stops at its first error and knows no line.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Final, get_args, get_origin
+
+import msgspec
+
+from gatepost.config.expected import DURATION, choices, expected, is_secret
+from gatepost.config.lines import KeyPath, nearest_line
+from gatepost.config.problem import Problem, found_text, key_text, nearest
+from gatepost.options import from_plain
+
+
+class Missing:
+    """Stands for a value that could not be read; why was noted."""
+
+
+MISSING: Final = Missing()
+
+
+class Reader:
+    """Reads one file's values and notes what is wrong with them."""
+
+    def __init__(
+        self, file: str, lines: Mapping[KeyPath, int], said: Mapping[KeyPath, str] | None = None
+    ) -> None:
+        """Read what stands in `file` at `lines`; `said`: which options of the command line overrode what."""
+        self.problems: list[Problem] = []
+        self._file = file
+        self._lines = lines
+        self._order = {path: number for number, path in enumerate(lines)}
+        self._said = said or {}
+
+    def wrong(self, path: KeyPath, text: str) -> None:
+        """Note that what stands at `path` is wrong."""
+        option = next((self._said[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self._said), "")
+        if option:
+            self.problems.append(Problem(option, 0, "", text))
+        else:
+            line = nearest_line(self._lines, path)
+            self.problems.append(Problem(self._file, line, key_text(path), text))
+
+    def order(self, path: KeyPath) -> int:
+        """Grows with the place in the file; what does not stand there comes last."""
+        return self._order.get(path, len(self._order))
+
+    def unknown(self, path: KeyPath, known: Iterable[str], where: str) -> None:
+        """Note that the last key of `path` is none of those `known`."""
+        self.wrong(path, f"no such option {where}{nearest(str(path[-1]), known)}")
+
+    def value(self, kind: Any, plain: object, path: KeyPath) -> Any:
+        """`plain` as `kind`, or MISSING after why was noted."""
+        bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+        origin, arguments = get_origin(bare), get_args(bare)
+        if isinstance(bare, type) and issubclass(bare, msgspec.Struct):
+            return self.struct(bare, plain, path)
+        if origin in (list, tuple, frozenset, set) and isinstance(plain, list):
+            return self._items(origin, arguments[0], plain, path)
+        if origin is dict and isinstance(plain, dict):
+            return self._table(arguments[1], plain, path)
+        return self._scalar(kind, plain, path)
+
+    def struct(self, kind: type[msgspec.Struct], plain: object, path: KeyPath) -> Any:
+        """The table `plain` as `kind`, or MISSING after all that is wrong with it was noted."""
+        if not isinstance(plain, dict):
+            self.wrong(path, f"expected a table, found {found_text(plain)}")
+            return MISSING
+        fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+        for key in plain.keys() - fields.keys():
+            self.unknown((*path, key), fields, f"of [{key_text(path)}]" if path else "here")
+        read: dict[str, Any] = {}
+        for key, field in fields.items():
+            if key in plain:
+                read[field.name] = self.value(field.type, plain[key], (*path, key))
+            elif field.required:
+                self.wrong((*path, key), f"is needed: expected {expected(field.type)}")
+                read[field.name] = MISSING
+        if MISSING in read.values():
+            return MISSING
+        return self._build(kind, read, path)
+
+    def _build(self, kind: type[msgspec.Struct], read: dict[str, Any], path: KeyPath) -> Any:
+        try:
+            return kind(**read)
+        except ValueError as error:  # a struct's own __post_init__; it may name the option first
+            name, colon, text = str(error).partition(": ")
+            if colon and name in kind.__struct_fields__:
+                self.wrong((*path, name), text)
+            else:
+                self.wrong(path, str(error))
+            return MISSING
+
+    def _items(self, origin: Any, inner: Any, plain: list[object], path: KeyPath) -> Any:
+        before = len(self.problems)
+        read = [self.value(inner, item, (*path, number)) for number, item in enumerate(plain)]
+        return MISSING if len(self.problems) > before else origin(read)
+
+    def _table(self, inner: Any, plain: dict[str, object], path: KeyPath) -> Any:
+        before = len(self.problems)
+        read = {key: self.value(inner, item, (*path, key)) for key, item in plain.items()}
+        return MISSING if len(self.problems) > before else read
+
+    def _scalar(self, kind: Any, plain: object, path: KeyPath) -> Any:
+        found = "something else" if is_secret(kind) else found_text(plain)
+        if isinstance(plain, float) and not math.isfinite(plain):
+            self.wrong(path, f"expected {expected(kind)}, found {found}")
+            return MISSING
+        try:
+            return msgspec.convert(plain, kind, dec_hook=from_plain)
+        except (msgspec.ValidationError, OverflowError):
+            near = nearest(plain, choices(kind)) if isinstance(plain, str) else ""
+            if expected(kind) == DURATION and str(plain).startswith("-"):
+                near = ", which is negative"
+            self.wrong(path, f"expected {expected(kind)}, found {found}{near}")
+            return MISSING
