@@ -5,7 +5,7 @@ trouble (silence, SERVFAIL, nonsense) and must never count against a sender.
 DNS trouble is a value, not an exception: no resolver raises.
 """
 
-from enum import Enum
+from enum import Enum, IntEnum
 from typing import Protocol
 
 import msgspec
@@ -19,7 +19,7 @@ class Status(Enum):
     UNKNOWN = "unknown"
 
 
-class Kind(Enum):
+class Kind(IntEnum):
     """Record types that are asked; the value is the TYPE number (RFC 1035, 3596)."""
 
     A = 1
@@ -35,9 +35,9 @@ class Kind(Enum):
 class Answer(msgspec.Struct, frozen=True):
     r"""One answer. Records are text as in a zone file, without trailing dots.
 
-    A, AAAA: addresses. PTR, NS, CNAME: names in lower case. MX: `10 mail.example.org`
-    (host `.` for a null MX, RFC 7505). TXT: the strings of one record joined,
-    octets that are not ASCII as `\xNN`.
+    A, AAAA: addresses. PTR, NS, CNAME: names in lower case, octets that no host name has
+    as `\DDD`. MX: `10 mail.example.org` (host `.` for a null MX, RFC 7505). TXT: the
+    strings of one record joined, octets that are not printable ASCII as `\xNN`.
     """
 
     status: Status
@@ -45,8 +45,9 @@ class Answer(msgspec.Struct, frozen=True):
     ttl: float = 0.0
     """Seconds this may still be believed."""
     why: str = ""
-    """ABSENT: `nxdomain` (no such name) or `nodata` (no such record).
-    UNKNOWN: `timeout`, `servfail`, `refused`, `bad name`, … for people."""
+    """ABSENT: `nxdomain` (no such name), `nodata` (no such record) or `bad name` (no such name
+    can exist: an empty label, one over 63 octets, more than 255 in all).
+    UNKNOWN: `timeout`, `servfail`, `refused`, `not ascii` (a caller forgot IDNA), … for people."""
 
     @property
     def found(self) -> bool:
