@@ -21,7 +21,7 @@ MAILBOXES = tuple(f"{user}@{OUR_DOMAIN}" for user in ("anna", "ben", "clara", "d
 ANNA, BEN, CLARA, DORA = MAILBOXES
 EXPECTING = DORA
 """Waits for a code from a web shop: `gatepost expect` is said for her before the day begins."""
-USER, PASSWORD = "anna", "correct horse battery staple"  # noqa: S105  nobody else can reach this server
+USER, PASSWORD = "anna", "correct horse battery staple"
 
 ZEN = "zen.spamhaus.org"
 DBL = "dbl.spamhaus.org"
@@ -146,6 +146,7 @@ def _bad_names() -> list[Actor]:
         actor(21, "helo-ours", "HELO is our own name", helo=OUR_NAME, retries=2),
         actor(22, "helo-reserved", "HELO in a reserved domain", helo="mail.office.local", retries=2),
         actor(23, "helo-nowhere", "HELO does not exist", helo="smtp.no-such-host.example", retries=2),
+        actor(38, "sum", "no reverse name and a short HELO", ptr=None, helo="winpc", retries=2),
         actor(24, "helo-excused", "HELO bad, but in helo_access", helo="oldbox", retries=2),
     ]
 
@@ -154,12 +155,17 @@ def _bad_senders() -> list[Actor]:
     return [
         actor(25, "sender-nowhere", "sender domain without MX or address", dns=(), retries=2),
         actor(26, "null-mx", "sender domain takes no mail", dns=(Record("null-mx.example", "MX", "0 ."),)),
-        actor(27, "mx-loopback", "sender's MX is loopback", dns=(
-            Record("mx-loopback.example", "MX", "10 localhost.mx-loopback.example."),
-            Record("localhost.mx-loopback.example", "A", "127.0.0.1"),
-        )),
+        actor(
+            27,
+            "mx-loopback",
+            "sender's MX is loopback",
+            dns=(
+                Record("mx-loopback.example", "MX", "10 localhost.mx-loopback.example."),
+                Record("localhost.mx-loopback.example", "A", "127.0.0.1"),
+            ),
+        ),
         actor(28, "own-domain", "says to be one of us", sender=f"director@{OUR_DOMAIN}"),
-    ]  # fmt: skip
+    ]
 
 
 def _listed() -> list[Actor]:
@@ -168,14 +174,21 @@ def _listed() -> list[Actor]:
         actor(30, "zen-xbl", "client on zen (XBL)", lists=(Listed(ZEN, "127.0.0.4"),)),
         actor(31, "zen-pbl", "client on zen (PBL only)", lists=(Listed(ZEN, "127.0.0.10"),), retries=2),
         actor(32, "zen-excused", "on zen, but in rbl_override", lists=(Listed(ZEN, "127.0.0.2"),), retries=2),
-        actor(33, "zen6", "client on zen, IPv6", address="2001:db8:33::25", lists=(Listed(ZEN, "127.0.0.3"),)),
-        actor(34, "dbl-sender", "sender domain on dbl", lists=(Listed(DBL, "127.0.1.2", "dbl-sender.example"),)),
+        actor(
+            33, "zen6", "client on zen, IPv6", address="2001:db8:33::25", lists=(Listed(ZEN, "127.0.0.3"),)
+        ),
+        actor(
+            34, "dbl-sender", "sender domain on dbl", lists=(Listed(DBL, "127.0.1.2", "dbl-sender.example"),)
+        ),
         actor(
             35,
             "dbl-helo",
             "HELO domain on dbl",
             helo="mail.phisher.example",
-            lists=(Listed(DBL, "127.0.1.4", "phisher.example"), Listed(DBL, "127.0.1.4", "mail.phisher.example")),
+            lists=(
+                Listed(DBL, "127.0.1.4", "phisher.example"),
+                Listed(DBL, "127.0.1.4", "mail.phisher.example"),
+            ),
             dns=(
                 Record("dbl-helo.example", "MX", "10 mail.dbl-helo.example."),
                 Record("mail.phisher.example", "A", "198.18.35.25"),
@@ -188,7 +201,7 @@ def _listed() -> list[Actor]:
             "on dnswl and on zen",
             lists=(Listed(DNSWL, "127.0.3.1"), Listed(ZEN, "127.0.0.3")),
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _ours_and_friends() -> list[Actor]:
@@ -205,12 +218,20 @@ def _ours_and_friends() -> list[Actor]:
             port=587,
             login=True,
         ),
-        actor(41, "printer", "a machine in our network", address="192.0.2.100", ptr=None, helo="printer",
-              sender=BEN, recipients=(erin,)),
+        actor(
+            41,
+            "printer",
+            "a machine in our network",
+            address="192.0.2.100",
+            ptr=None,
+            helo="printer",
+            sender=BEN,
+            recipients=(erin,),
+        ),
         actor(42, "carol", "answers our user", sender=carol, recipients=(ANNA,), scene=2),
         _doubtful(43, "dave", "answers our user, from a home line", sender=dave, recipients=(ANNA,), scene=2),
-        _doubtful(44, "erin", "answers the machine, from a home line", sender=erin, recipients=(BEN,), scene=2),
-    ]  # fmt: skip
+        _doubtful(44, "erin", "answers it, from a home line", sender=erin, recipients=(BEN,), scene=2),
+    ]
 
 
 def everybody() -> list[Actor]:

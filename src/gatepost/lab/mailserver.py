@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gatepost.lab import cast, sasl
-from gatepost.lab.internet import Internet, wait_for
+from gatepost.lab.internet import Internet
+from gatepost.lab.processes import wait_for
 
 POLICY = "inet:127.0.0.1:10023"
 _NOBODY = 65534
@@ -101,7 +102,9 @@ class MailServer:
         """The messages in each mailbox, by mail address."""
         mail = self.folder / "mail"
         return {
-            mailbox: [path.read_text("utf-8", "replace") for path in sorted((mail / mailbox / "new").glob("*"))]
+            mailbox: [
+                path.read_text("utf-8", "replace") for path in sorted((mail / mailbox / "new").glob("*"))
+            ]
             for mailbox in cast.MAILBOXES
         }
 

@@ -7,7 +7,8 @@ import contextlib
 from collections.abc import Iterable, Iterator
 
 from gatepost.lab.cast import NAME_SERVER, Record
-from gatepost.lab.internet import Internet, LabError, stop, wait_for
+from gatepost.lab.internet import Internet
+from gatepost.lab.processes import stop, wait_until_up
 from gatepost.lab.zones import zone_text
 
 _CONFIG = """\
@@ -42,12 +43,7 @@ def nsd(internet: Internet, records: Iterable[Record]) -> Iterator[None]:
     log = folder / "nsd.log"
     process = internet.start(log, "nsd", "-d", "-c", config)
     try:
-        try:
-            wait_for("NSD", lambda: process.poll() is not None or internet.answers(NAME_SERVER, 53))
-        except LabError as error:
-            raise LabError(f"{error}\n{log.read_text()}") from error
-        if process.poll() is not None:
-            raise LabError(f"NSD does not start:\n{log.read_text()}")
+        wait_until_up("NSD", process, log, lambda: internet.answers(NAME_SERVER, 53))
         yield
     finally:
         stop(process)

@@ -79,7 +79,9 @@ def of_actor(actor: Actor) -> Iterator[Record]:
 
 def records(actors: Iterable[Actor]) -> list[Record]:
     """The whole DNS of the lab, each record once."""
-    found: dict[Record, None] = dict.fromkeys((Record("", "SOA", SOA), Record("", "NS", f"ns.{cast.OUR_DOMAIN}.")))
+    found: dict[Record, None] = dict.fromkeys(
+        (Record("", "SOA", SOA), Record("", "NS", f"ns.{cast.OUR_DOMAIN}."))
+    )
     found.update(dict.fromkeys([*ours(), *lists()]))
     for actor in actors:
         found.update(dict.fromkeys(of_actor(actor)))

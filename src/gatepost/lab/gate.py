@@ -1,0 +1,58 @@
+"""Gatepost itself in the lab: the real daemon, started as anybody would, with a configuration file.
+
+Raises: LabError when it does not start; what it said is quoted.
+"""
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from gatepost.lab.processes import stop, wait_until_up
+from gatepost.lab.settings import Table, to_toml
+from gatepost.store.base import JournalEntry
+
+Start = Callable[..., "subprocess.Popen[bytes]"]
+"""Starts a program: a log file, then the words of its command line."""
+Run = Callable[..., str]
+"""Runs a program to its end: the words of its command line; what it printed."""
+EVERYTHING = 100_000
+
+
+class Gate:
+    """A running `gatepost run`, and its commands."""
+
+    def __init__(self, folder: Path, run: Run) -> None:
+        self.folder = folder
+        self.config = folder / "gatepost.toml"
+        self.database = folder / "gatepost.db"
+        self.log = folder / "gatepost.log"
+        self._run = run
+
+    def command(self, *words: str) -> str:
+        """Run a `gatepost` command on this daemon's configuration; what it printed."""
+        return self._run(sys.executable, "-m", "gatepost", *words, "--config", self.config)
+
+    def journal(self) -> tuple[JournalEntry, ...]:
+        """Every verdict so far, oldest first."""
+        return tuple(asyncio.run(_journal(self.database)))
+
+
+async def _journal(database: Path) -> list[JournalEntry]:
+    raise NotImplementedError(database)
+
+
+@contextlib.contextmanager
+def gatepost(folder: Path, table: Table, start: Start, run: Run, ready: Callable[[], bool]) -> Iterator[Gate]:
+    """Run the daemon with this configuration, until the block is left."""
+    folder.mkdir(exist_ok=True)
+    gate = Gate(folder, run)
+    gate.config.write_text(to_toml(table))
+    process = start(gate.log, sys.executable, "-m", "gatepost", "run", "--config", gate.config)
+    try:
+        wait_until_up("gatepost run", process, gate.log, ready)
+        yield gate
+    finally:
+        stop(process)
