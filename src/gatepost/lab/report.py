@@ -46,7 +46,8 @@ def show(report: Report, console: Console) -> None:
     counts = Counter(one.outcome for row in report.rows for one in row.recipients)
     console.print(
         f"{sum(counts.values())} recipients in {report.seconds:.1f} s: {counts['in']} in at once, "
-        f"{counts['waited']} after a wait, {counts['deferred']} told to wait and not in, {counts['refused']} refused."
+        f"{counts['waited']} after a wait, {counts['deferred']} told to wait and not in, "
+        f"{counts['refused']} refused."
     )
     console.print(
         f"Greylisting's delay is {report.delay} here, so that the day takes seconds; "
