@@ -13,7 +13,7 @@ class ScriptedDoor:
         self.codes = {recipient: list(said) for recipient, said in codes.items()}
         self.knocks = []
 
-    def knock(self, actor, recipients, server):
+    def knock(self, _actor, recipients, server):
         self.knocks.append((recipients, server))
         settled = {r: Reply("", self.codes[r].pop(0), "") for r in recipients}
         return Try(float(len(self.knocks)), tuple(settled.values()), settled)
