@@ -9,6 +9,7 @@ from gatepost.cli.arguments import ConfigFile, Json, configured
 from gatepost.cli.main import new_app
 from gatepost.cli.show import say, say_json
 from gatepost.cli.trouble import CommandError
+from gatepost.config import reference
 from gatepost.config.expected import plain
 from gatepost.config.load import load
 from gatepost.config.places import config_file
@@ -50,3 +51,15 @@ def show(file: FileArgument = None, config: ConfigFile = None, json: Json = Fals
         return
     for line in toml_lines(document):
         say(line)
+
+
+@app.command()
+def example() -> None:
+    """Print a configuration file with every option, explained and commented out."""
+    print(reference.example(), end="")
+
+
+@app.command(name="reference")
+def reference_page() -> None:
+    """Print the reference page of all options (docs/config.md)."""
+    print(reference.reference(), end="")
