@@ -22,7 +22,6 @@ from gatepost.config.schema import (
     Config,
     check_defaults,
     check_sections,
-    options_type,
     rule_names,
     sections,
     switches,
@@ -126,9 +125,7 @@ def _read(reader: Reader, plain: dict[str, Any]) -> Config:
         key: reader.value(kind, plain[key], (key,)) for key, kind in (kinds | parts).items() if key in plain
     }
     options = {
-        name: reader.value(options_type(check), plain[name], (name,))
-        if name in plain
-        else check_defaults(check)
+        name: reader.value(check.Options, plain[name], (name,)) if name in plain else check_defaults(check)
         for name, check in find().items()
     }
     worths = read_patterns(reader, plain.get("rules", {}), "rules", Worth)

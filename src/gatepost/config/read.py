@@ -86,12 +86,9 @@ class Reader:
     def _build(self, kind: type[msgspec.Struct], read: dict[str, Any], path: KeyPath) -> Any:
         try:
             return kind(**read)
-        except ValueError as error:  # a struct's own __post_init__; it may name the option first
-            name, colon, text = str(error).partition(": ")
-            if colon and name in kind.__struct_fields__:
-                self.wrong((*path, name), text)
-            else:
-                self.wrong(path, str(error))
+        except ValueError as error:  # a struct's own __post_init__, which stops at the first fault
+            for name, text in _faults(kind, read) or [("", str(error))]:
+                self.wrong((*path, name) if name else path, text)
             return MISSING
 
     def _items(self, origin: Any, inner: Any, plain: list[object], path: KeyPath) -> Any:
@@ -117,3 +114,18 @@ class Reader:
                 near = ", which is negative"
             self.wrong(path, f"expected {expected(kind)}, found {found}{near}")
             return MISSING
+
+
+def _faults(kind: type[msgspec.Struct], read: dict[str, Any]) -> list[tuple[str, str]]:
+    """Options to blame, each alone, and why; none when only several together are wrong."""
+    needed = {f.name: read[f.name] for f in msgspec.structs.fields(kind) if f.required}
+    faults: list[tuple[str, str]] = []
+    for name in ("", *(read.keys() - needed.keys())):
+        try:
+            kind(**needed, **({name: read[name]} if name else {}))
+        except ValueError as error:
+            blamed, colon, text = str(error).partition(": ")
+            faults.append((blamed, text) if colon and blamed in read else (name, str(error)))
+            if not name:
+                break  # what is needed is wrong already
+    return faults

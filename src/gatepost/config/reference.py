@@ -18,7 +18,6 @@ from gatepost.config.schema import (
     Config,
     check_defaults,
     check_sections,
-    options_type,
     sections,
     switches,
 )
@@ -92,7 +91,7 @@ def all_sections() -> list[Section]:
 
 def _check_section(name: str, before: Iterable[Section]) -> Section:
     check = check_sections()[name]
-    kind = options_type(check)
+    kind = check.Options
     if isinstance(kind, type):
         return Section(name, class_doc(kind), _options(kind))
     item: type[Options] = get_args(kind)[0]

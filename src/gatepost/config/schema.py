@@ -12,6 +12,7 @@ import msgspec
 
 from gatepost import checks
 from gatepost.checks.base import Check
+from gatepost.dns.options import DnsOptions
 from gatepost.engine.profile import PROFILES, ScoreOptions, Worth
 from gatepost.engine.rules import catalogue
 from gatepost.engine.verdict import SCORE, layered
@@ -42,6 +43,7 @@ class Config(Options, frozen=True):
     """What each rule is worth before `[rules]` says otherwise. `balanced`: hard evidence refuses, weak
     evidence adds up, only doubtful mail is greylisted. `strict`: each rule refuses by itself, and every
     stranger is greylisted."""
+    dns: DnsOptions = DnsOptions()
     score: ScoreOptions = ScoreOptions()
     log: LogOptions = LogOptions()
     control: ControlOptions = ControlOptions()
@@ -84,21 +86,16 @@ def check_sections() -> dict[str, type[Check]]:
     return {name: check for name, check in checks.find().items() if has_options(check)}
 
 
-def options_type(check: type[Check]) -> Any:
-    """The type of a check's section: a Struct, or a list of Structs."""
-    return getattr(check, "Options", Options)
-
-
 def has_options(check: type[Check]) -> bool:
     """Whether there is anything to configure: a Struct with fields, or a list of Structs."""
-    kind = options_type(check)
+    kind = check.Options
     return not isinstance(kind, type) or bool(msgspec.structs.fields(kind))
 
 
 def check_defaults(check: type[Check]) -> Any:
     """A check's options when the file does not name it."""
     given = getattr(check, "defaults", None)
-    kind = options_type(check)
+    kind = check.Options
     return given if given is not None else kind() if isinstance(kind, type) else []
 
 
