@@ -223,13 +223,24 @@ class Journal(Protocol):
 class Store(Protocol):
     """All of them."""
 
-    greylist: Greylist
-    lists: Lists
-    correspondents: Correspondents
-    journal: Journal
+    @property
+    def greylist(self) -> Greylist: ...
+
+    @property
+    def lists(self) -> Lists: ...
+
+    @property
+    def correspondents(self) -> Correspondents: ...
+
+    @property
+    def journal(self) -> Journal: ...
 
     async def open(self) -> None:
-        """Make it ready; raises StoreError when it cannot be."""
+        """Make it ready.
+
+        What cannot be opened is tried again by itself: until then questions to
+        it raise StoreError, and `troubles` says why.
+        """
         ...
 
     async def close(self) -> None:
