@@ -105,11 +105,11 @@ class Pipeline:
     def answer(self, request: Request) -> Verdict | Awaitable[Verdict]:
         """The verdict on a request: at once where it can be, else to be awaited."""
         started = self.context.clock.monotonic()
+        self._data_is_asked = self._data_is_asked or request.stage is Stage.DATA
         passed = exempt(request, self.context)
         if passed is not None:
             return self._finish(request, passed, None, started)
         if request.stage in LATER:
-            self._data_is_asked = self._data_is_asked or request.stage is Stage.DATA
             mail = self.mails.known(request.instance)
             if mail is not None and mail.checked and (request.sender or request.stage is not Stage.DATA):
                 return self._finish(request, Verdict(action=Action.PASS), mail, started)

@@ -1,0 +1,24 @@
+"""Nothing is skipped while running as root: a skipped test tells nothing, and looks like a green one."""
+
+import os
+
+import pytest
+
+_skipped = []
+
+
+def pytest_runtest_logreport(report):
+    if report.skipped and not hasattr(report, "wasxfail"):
+        _skipped.append(report.nodeid)
+
+
+def pytest_collectreport(report):
+    if report.skipped:
+        _skipped.append(report.nodeid)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session):
+    if os.geteuid() == 0 and _skipped:
+        print("\nSkipped, though root can run everything:\n  " + "\n  ".join(_skipped))
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
