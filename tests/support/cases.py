@@ -110,7 +110,7 @@ class FixedWatch:
         self._aside = aside
         self.errors: list[str] = []
 
-    def aside(self, zone: str) -> str:
+    def aside(self, zone: str, kind: str = "") -> str:
         return self._aside.get(zone, "")
 
     def heard(self, zone: str, answer: Answer, *, error: bool) -> None:

@@ -13,8 +13,11 @@ class Watch(Protocol):
         """Changes whenever a list is put aside or taken back; what was remembered before is asked anew."""
         ...
 
-    def aside(self, zone: str) -> str:
-        """Why the list at `zone` is not believed now, a sentence for people; empty when it is."""
+    def aside(self, zone: str, kind: str = "") -> str:
+        """Why the list at `zone` is not believed now, a sentence for people; empty when it is.
+
+        With `kind` (`ip4`, `ip6` or `name`) also when only that part of the list fails its test entries.
+        """
         ...
 
     def heard(self, zone: str, answer: Answer, *, error: bool) -> None:
@@ -27,7 +30,7 @@ class Trusting:
 
     version = 0
 
-    def aside(self, zone: str) -> str:  # noqa: ARG002
+    def aside(self, zone: str, kind: str = "") -> str:  # noqa: ARG002
         return ""
 
     def heard(self, zone: str, answer: Answer, *, error: bool) -> None:
