@@ -11,7 +11,8 @@ from gatepost.config.places import places
 
 ROOT = Path(__file__).parents[2]
 PLACES = places({}, system=True)
-OPTIONS = [(section.name, option) for section in reference.all_sections() for option in section.options]
+SECTIONS = [section for section in reference.all_sections() if not section.like]
+OPTIONS = [(section.name, option) for section in SECTIONS for option in section.options]
 
 
 def uncommented(text):

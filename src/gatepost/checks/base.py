@@ -46,6 +46,15 @@ class Check:
     def __init__(self, options: Any) -> None:
         self.options = options
 
+    @classmethod
+    def problems(cls, options: Any) -> Iterable[tuple[tuple[str | int, ...], str]]:  # noqa: ARG003
+        """What is wrong with options of which each can be meant: where, below the section, and a sentence.
+
+        For what is seen outside of the configuration, or in several options together: a key file
+        that cannot be read, two lists of one name. The check is not made then.
+        """
+        return ()
+
     def rules(self) -> Iterable[Rule]:
         """Every rule this check can find, with its options."""
         raise NotImplementedError

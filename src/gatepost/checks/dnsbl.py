@@ -13,7 +13,7 @@ from gatepost.checks.base import Check
 from gatepost.context import Context
 from gatepost.dnslist.lists import List, ask, kind_of, text_of
 from gatepost.dnslist.options import DEFAULTS, ListOptions
-from gatepost.dnslist.resolve import lists_of
+from gatepost.dnslist.resolve import lists_of, resolve
 from gatepost.model import Finding, Report, Request, Rule
 from gatepost.network import Address, parse_address, reverse_labels
 
@@ -21,7 +21,7 @@ from gatepost.network import Address, parse_address, reverse_labels
 class Dnsbl(Check):
     """Looks at the client's address only."""
 
-    Options = list[ListOptions]
+    Options = tuple[ListOptions, ...]
     defaults = DEFAULTS["dnsbl"]
 
     def __init__(self, options: Sequence[ListOptions]) -> None:
@@ -33,6 +33,10 @@ class Dnsbl(Check):
         super().__init__(options)
         self.lists: tuple[List, ...] = lists_of("dnsbl", options)
         self._by_rule = {rule: which for which in self.lists for rule in which.codes()}
+
+    @classmethod
+    def problems(cls, options: Sequence[ListOptions]) -> Iterable[tuple[tuple[int], str]]:
+        return [((problem.number,), str(problem)) for problem in resolve("dnsbl", options).problems]
 
     def rules(self) -> Iterable[Rule]:
         for which in self.lists:

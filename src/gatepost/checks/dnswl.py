@@ -16,7 +16,7 @@ from gatepost.checks.base import Check
 from gatepost.context import Context
 from gatepost.dnslist.lists import TRUST, List, ask, kind_of
 from gatepost.dnslist.options import DEFAULTS, ListOptions
-from gatepost.dnslist.resolve import lists_of
+from gatepost.dnslist.resolve import lists_of, resolve
 from gatepost.model import Finding, Report, Request, Rule
 from gatepost.network import parse_address, reverse_labels
 
@@ -26,7 +26,7 @@ EXCUSES = ("dnsbl.*", "rhsbl.*", "greylist.*")
 class Dnswl(Check):
     """Looks at the client's address, and at the sender's domain where that is configured."""
 
-    Options = list[ListOptions]
+    Options = tuple[ListOptions, ...]
     defaults = DEFAULTS["dnswl"]
 
     def __init__(self, options: Sequence[ListOptions]) -> None:
@@ -37,6 +37,10 @@ class Dnswl(Check):
         """
         super().__init__(options)
         self.lists: tuple[List, ...] = lists_of("dnswl", options)
+
+    @classmethod
+    def problems(cls, options: Sequence[ListOptions]) -> Iterable[tuple[tuple[int], str]]:
+        return [((problem.number,), str(problem)) for problem in resolve("dnswl", options).problems]
 
     def rules(self) -> Iterable[Rule]:
         for which in self.lists:

@@ -14,7 +14,7 @@ from gatepost.checks.base import Check
 from gatepost.context import Context
 from gatepost.dnslist.lists import List, Listing, ask, normal_name, text_of
 from gatepost.dnslist.options import DEFAULTS, ListOptions
-from gatepost.dnslist.resolve import lists_of
+from gatepost.dnslist.resolve import lists_of, resolve
 from gatepost.model import Finding, Report, Request, Rule
 
 CALLED = {"helo": "HELO name", "reverse": "reverse name", "sender": "sender domain"}
@@ -23,7 +23,7 @@ CALLED = {"helo": "HELO name", "reverse": "reverse name", "sender": "sender doma
 class Rhsbl(Check):
     """Looks at the HELO name, the reverse name and the sender's domain."""
 
-    Options = list[ListOptions]
+    Options = tuple[ListOptions, ...]
     defaults = DEFAULTS["rhsbl"]
 
     def __init__(self, options: Sequence[ListOptions]) -> None:
@@ -35,6 +35,10 @@ class Rhsbl(Check):
         super().__init__(options)
         self.lists: tuple[List, ...] = lists_of("rhsbl", options)
         self._by_rule = {rule: which for which in self.lists for rule in which.codes()}
+
+    @classmethod
+    def problems(cls, options: Sequence[ListOptions]) -> Iterable[tuple[tuple[int], str]]:
+        return [((problem.number,), str(problem)) for problem in resolve("rhsbl", options).problems]
 
     def rules(self) -> Iterable[Rule]:
         for which in self.lists:

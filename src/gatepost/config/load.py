@@ -128,6 +128,7 @@ def _read(reader: Reader, plain: dict[str, Any]) -> Config:
         name: reader.value(check.Options, plain[name], (name,)) if name in plain else check_defaults(check)
         for name, check in find().items()
     }
+    _check_options(reader, options)
     worths = read_patterns(reader, plain.get("rules", {}), "rules", Worth)
     delays = read_patterns(reader, plain.get("delay", {}), "delay", Duration)
     _check_patterns(reader, worths, delays, options)
@@ -137,6 +138,16 @@ def _read(reader: Reader, plain: dict[str, Any]) -> Config:
         delay={pattern: entry.value for pattern, entry in delays.items()},
         checks=options,
     )
+
+
+def _check_options(reader: Reader, options: dict[str, Any]) -> None:
+    """Note what is wrong with options that could be read, and count them as not read."""
+    for name, check in find().items():
+        if options[name] is MISSING:
+            continue
+        for path, text in list(check.problems(options[name])):
+            reader.wrong((name, *path), text)
+            options[name] = MISSING
 
 
 def _check_patterns(reader: Reader, worths: Patterns, delays: Patterns, options: dict[str, Any]) -> None:

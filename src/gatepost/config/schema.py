@@ -13,6 +13,7 @@ import msgspec
 from gatepost import checks
 from gatepost.checks.base import Check
 from gatepost.dns.options import DnsOptions
+from gatepost.dnslist.options import WatchOptions
 from gatepost.engine.profile import PROFILES, ScoreOptions, Worth
 from gatepost.engine.rules import catalogue
 from gatepost.engine.verdict import SCORE, layered
@@ -44,6 +45,7 @@ class Config(Options, frozen=True):
     evidence adds up, only doubtful mail is greylisted. `strict`: each rule refuses by itself, and every
     stranger is greylisted."""
     dns: DnsOptions = DnsOptions()
+    watch: WatchOptions = WatchOptions()
     score: ScoreOptions = ScoreOptions()
     log: LogOptions = LogOptions()
     control: ControlOptions = ControlOptions()

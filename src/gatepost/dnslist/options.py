@@ -101,7 +101,7 @@ class ListOptions(Options, frozen=True):
 
 
 class WatchOptions(Options, frozen=True):
-    """How lists are watched."""
+    """How public lists are watched: by their test entries and by what they answer."""
 
     interval: Duration = Duration(1800)
     """Time between two tests of a list that is well: often enough to notice a list that dies, seldom

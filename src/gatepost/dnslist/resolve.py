@@ -32,12 +32,23 @@ _KEY = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII | re.IGNO
 _MAX_KEY_FILE = 4096
 
 
+class Problem(msgspec.Struct, frozen=True):
+    """One thing that is wrong with the configured lists."""
+
+    number: int
+    """Which of the section's lists, from 0."""
+    zone: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.zone}: {self.text}"
+
+
 class Resolved(msgspec.Struct, frozen=True):
     """Lists that can be asked, and what is wrong with the others."""
 
     lists: tuple[List, ...]
-    problems: tuple[str, ...]
-    """Sentences, each with section and zone."""
+    problems: tuple[Problem, ...]
 
 
 class ListsError(ValueError):
@@ -50,16 +61,16 @@ def resolve(
     """Make lists of the options of a section (`dnsbl`, `rhsbl`, `dnswl`)."""
     environment = os.environ if environment is None else environment
     lists: list[List] = []
-    problems: list[str] = []
-    for option in options:
+    problems: list[Problem] = []
+    for number, option in enumerate(options):
         try:
             made = _resolve(purpose, option, environment)
         except ValueError as error:
-            problems.append(f"{purpose} {option.zone}: {error}")
+            problems.append(Problem(number, option.zone, str(error)))
             continue
         if any(made.name == other.name for other in lists):
             again = f'another list is called "{made.name}" too; give this one a `name` of its own'
-            problems.append(f"{purpose} {option.zone}: {again}")
+            problems.append(Problem(number, option.zone, again))
             continue
         lists.append(made)
     return Resolved(tuple(lists), tuple(problems))
@@ -73,7 +84,7 @@ def lists_of(purpose: str, options: Iterable[ListOptions]) -> tuple[List, ...]:
     """
     resolved = resolve(purpose, options)
     if resolved.problems:
-        raise ListsError("\n".join(resolved.problems))
+        raise ListsError("\n".join(f"{purpose} {problem}" for problem in resolved.problems))
     return resolved.lists
 
 
