@@ -17,14 +17,8 @@ from gatepost.dnslist.options import WatchOptions
 from gatepost.engine.profile import PROFILES, ScoreOptions, Worth
 from gatepost.engine.rules import catalogue
 from gatepost.engine.verdict import SCORE, layered
+from gatepost.observe.log import LogOptions
 from gatepost.options import Duration, Options
-
-
-class LogOptions(Options, frozen=True):
-    """What is logged; the log goes to standard error, where systemd takes it up."""
-
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    """The least important lines that are written. `info` has one line for each verdict."""
 
 
 class ControlOptions(Options, frozen=True):

@@ -9,7 +9,7 @@ import logging
 import sys
 import threading
 from collections import deque
-from typing import TextIO
+from typing import Literal, TextIO
 
 from gatepost.model import Request, Verdict
 from gatepost.options import Options
@@ -21,9 +21,9 @@ MAX_VALUE = 320
 class LogOptions(Options, frozen=True):
     """What is logged. Lines go to standard error, where systemd's journal takes them."""
 
-    verdicts: str = "all"
+    verdicts: Literal["all", "refusals", "none"] = "all"
     """`all`: a line for each verdict; `refusals`: only for mail that was refused or must wait; `none`."""
-    level: str = "info"
+    level: Literal["debug", "info", "warning", "error"] = "info"
     """`debug`, `info`, `warning` or `error`, for everything that is not a verdict."""
 
 
