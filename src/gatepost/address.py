@@ -7,8 +7,9 @@ import re
 
 import idna
 
-MAX_KEY = 320
-"""Octets kept of an address in a key: 64 of local part, one @, 255 of domain (RFC 5321, 4.5.3.1)."""
+MAX_LOCAL, MAX_DOMAIN = 64, 255
+MAX_KEY = MAX_LOCAL + 1 + MAX_DOMAIN
+"""Characters kept of an address in a key: of local part, @ and domain (RFC 5321, 4.5.3.1)."""
 
 MAX_NAME = 253
 MAX_LABEL = 63
@@ -68,14 +69,15 @@ def domain_of(mail: str) -> str:
 
 def normal_mail(mail: str) -> str:
     """`mail` for own lists and correspondents: lower case, normal domain, nothing cut off."""
-    local, domain = split(mail)
-    return f"{local.lower()}@{normal_domain(domain)}" if domain else local.lower()
+    local, at, domain = mail.rpartition("@")
+    return f"{local.lower()}@{normal_domain(domain)}" if at else domain.lower()
 
 
 _BATV = re.compile(r"^(?:prvs=[0-9a-f]{10}=|btv1==[0-9a-z]+==|msprvs1=[^=]*=)", re.IGNORECASE)
 _BATV_BEHIND = re.compile(r"^(?P<local>.+)=prvs=[0-9a-f]{10}$", re.IGNORECASE)
 _SRS0 = re.compile(r"^srs0[=+-][^=]+=[^=]{1,4}=(?P<host>[^=]+)=(?P<local>.+)$", re.IGNORECASE)
 _SRS1 = re.compile(r"^srs1[=+-][^=]+=(?P<host>[^=]+)=[=+-].*$", re.IGNORECASE)
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HEX = re.compile(r"(?<![a-z])(?=[0-9a-f]*[0-9])[0-9a-f]{6,}(?![a-z])")
 _DIGITS = re.compile(r"[0-9]+")
 
@@ -84,22 +86,37 @@ def normal_sender(mail: str) -> str:
     """`mail` as the sender in a greylisting key: what changes from try to try is cut or masked.
 
     BATV tags, SRS hashes, sub-addresses (`+detail`), VERP (`list-return-123-user=example.org`)
-    and runs of digits or hexadecimal digits; at most MAX_KEY characters.
+    and runs of digits or hexadecimal digits; at most MAX_KEY characters. A normal
+    sender stays as it is.
     """
     local, domain = split(mail)
-    local = local.lower()
+    local = _normal_local(local.lower())
+    return f"{local[:MAX_LOCAL]}@{normal_domain(normal_domain(domain)[:MAX_DOMAIN])}"
+
+
+def _normal_local(local: str) -> str:
+    if local.startswith("srs#"):
+        return _masked(local)
     local = _BATV.sub("", local)
     if match := _BATV_BEHIND.match(local):
         local = match["local"]
     if match := _SRS0.match(local):
-        local = f"srs#{match['local']}={match['host']}"
-    elif match := _SRS1.match(local):
-        local = f"srs#{match['host']}"
-    if not local.startswith("srs#"):
-        local = local.partition("+")[0] or local
-        if "=" in local:  # VERP: the recipient is encoded as user=domain at the end
-            local = local.partition("=")[0]
-            local = local[: local.rfind("-")] + "-#" if "-" in local else "#"
-    local = _HEX.sub("#", local)
-    local = _DIGITS.sub("#", local)
-    return f"{local}@{normal_domain(domain)}"[:MAX_KEY]
+        return _masked(f"srs#{_without_detail(match['local'])}={match['host']}")
+    if match := _SRS1.match(local):
+        return _masked(f"srs#{match['host']}")
+    return _masked(_without_detail(local))
+
+
+def _without_detail(local: str) -> str:
+    """Without sub-address, and without the recipient that VERP puts at the end as `user=domain`."""
+    local = local.partition("+")[0] or local
+    head, verp, _ = local.partition("=")
+    if not verp:
+        return local
+    return head[: head.rfind("-")] + "-#" if "-" in head else "#"
+
+
+def _masked(local: str) -> str:
+    for pattern in (_UUID, _HEX, _DIGITS):
+        local = pattern.sub("#", local)
+    return local

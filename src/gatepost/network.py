@@ -14,36 +14,50 @@ def parse_address(text: str) -> Address | None:
     """The address `text` says, or None.
 
     Accepts what Postfix sends, `IPv6:` prefixes (RFC 5321, 4.1.3) and IPv4
-    mapped into IPv6, which is given back as IPv4.
+    mapped into IPv6, which is given back as IPv4. An address with a zone
+    (`fe80::1%eth0`) says nothing outside one machine: None.
     """
     if text[:5].lower() == "ipv6:":
         text = text[5:]
+        if ":" not in text:
+            return None
     try:
         address = ip_address(text)
     except ValueError:
         return None
     if isinstance(address, IPv6Address):
-        if address.scope_id:
+        if address.scope_id is not None:
             return None
         return address.ipv4_mapped or address
     return address
 
 
 def parse_network(text: str) -> Network | None:
-    """The network `text` says (`192.0.2.0/24`, `2001:db8::/32`, one address), or None.
+    """The network `text` says (`192.0.2.0/24`, `[2001:db8::]/32`, one address), or None.
 
     Host bits beside the mask are an error for ipaddress; people write them
-    all the same, and Postfix's cidr tables refuse them: so do we (None).
+    all the same, and Postfix's cidr tables refuse them: so do we (None). Masks
+    in dots are refused too. Networks mapped into IPv6 are given back as IPv4.
     """
+    head, slash, bits = text.strip().partition("/")
+    if head.startswith("[") != head.endswith("]") or (slash and not (bits.isascii() and bits.isdigit())):
+        return None
     try:
-        return ip_network(text.strip().removeprefix("[").replace("]", ""), strict=True)
+        network = ip_network(head.removeprefix("[").removesuffix("]") + slash + bits, strict=True)
     except ValueError:
         return None
+    if isinstance(network, IPv6Network):
+        if network.network_address.scope_id is not None:
+            return None
+        mapped = network.network_address.ipv4_mapped
+        if mapped is not None and network.prefixlen >= 96:
+            return IPv4Network((mapped, network.prefixlen - 96))
+    return network
 
 
 def group(address: Address, v4: int, v6: int) -> str:
     """The network that stands for `address` in keys: its first `v4` or `v6` bits, as text."""
-    bits = v4 if address.version == 4 else v6
+    bits = min(max(v4 if address.version == 4 else v6, 0), address.max_prefixlen)
     if bits == address.max_prefixlen:
         return str(address)
     shift = address.max_prefixlen - bits
@@ -66,21 +80,34 @@ def pointer_name(address: Address) -> str:
 def is_public(address: Address) -> bool:
     """False for loopback, private, unspecified, link-local, multicast and reserved addresses.
 
-    Documentation networks (RFC 5737, 3849) count as public: nobody routes
-    them, and labs use them as the Internet.
+    Documentation and benchmark networks (RFC 5737, 3849, 9637, 2544) count as
+    public: nobody routes them, and labs use them as the Internet. IPv6 addresses
+    that only carry an IPv4 address (6to4, NAT64) are what that one is. Our own table, because
+    `is_global` says other things in other versions of Python.
     """
     if isinstance(address, IPv4Address):
-        if any(address in network for network in _DOCUMENTATION_V4):
-            return True
-    elif address in _DOCUMENTATION_V6:
-        return True
-    return address.is_global and not address.is_multicast
+        return not any(address in network for network in _NOT_PUBLIC_V4)
+    carried = address.ipv4_mapped or address.sixtofour or _nat64(address)
+    if carried is not None:
+        return is_public(carried)
+    return address in _UNICAST_V6 and address not in _PROTOCOLS_V6
 
 
-_DOCUMENTATION_V4 = tuple(
-    IPv4Network(text) for text in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15")
+def _nat64(address: IPv6Address) -> IPv4Address | None:
+    return IPv4Address(address.packed[12:]) if address in _NAT64 else None
+
+
+# IANA's special-purpose address registries (RFC 6890), without the networks for documentation.
+_NOT_PUBLIC_V4 = tuple(
+    IPv4Network(text)
+    for text in (
+        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+        *("192.0.0.0/24", "192.88.99.0/24", "192.168.0.0/16", "224.0.0.0/4", "240.0.0.0/4"),
+    )
 )
-_DOCUMENTATION_V6 = IPv6Network("2001:db8::/32")
+_UNICAST_V6 = IPv6Network("2000::/3")
+_PROTOCOLS_V6 = IPv6Network("2001::/23")
+_NAT64 = IPv6Network("64:ff9b::/96")
 
 
 class NetworkSet:

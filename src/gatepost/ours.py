@@ -6,7 +6,7 @@ The value is pure; `postfix.ours` reads it from postconf and the interfaces.
 from collections.abc import Awaitable, Callable, Iterable
 
 from gatepost.address import normal_domain
-from gatepost.network import Address, NetworkSet
+from gatepost.network import Address, NetworkSet, is_public
 
 DomainLookup = Callable[[str], Awaitable[bool | None]]
 """Is this domain ours by some table (`postmap -q`)? None: it cannot be known now."""
@@ -33,14 +33,15 @@ class Ours:
             names: host names (myhostname, proxies' names); None when unknown.
             domains: mail domains (mydestination, virtual_*, relay_domains); None when unknown.
             networks: mynetworks, whose clients are never checked; None when unknown.
-            addresses: addresses of our own interfaces, for HELO literals.
+            addresses: our own addresses, for HELO literals; only the public ones are kept, as
+                private ones are also somebody else's.
             lookup: asks map-backed domain tables.
             missing: sentences for people about what could not be read, and what is off therefore.
         """
         self.names = None if names is None else frozenset(normal_domain(n) for n in names)
         self.domains = None if domains is None else frozenset(normal_domain(d) for d in domains)
         self.networks = networks
-        self.addresses = frozenset(addresses)
+        self.addresses = frozenset(filter(is_public, addresses))
         self.lookup = lookup
         self.missing = tuple(missing)
 
@@ -51,6 +52,10 @@ class Ours:
     def is_client(self, address: Address) -> bool:
         """True for clients in our own networks, which are never checked."""
         return self.networks is not None and address in self.networks
+
+    def is_own(self, address: Address) -> bool:
+        """True for clients in our own networks, and for one that has our own public address."""
+        return address in self.addresses or self.is_client(address)
 
     async def owns_domain(self, domain: str) -> bool | None:
         """True when mail for `domain` ends here; None when that cannot be known now."""

@@ -15,7 +15,7 @@ from gatepost.checks.base import HELO_KNOWN, SENDER_KNOWN, Check
 from gatepost.context import Context
 from gatepost.dns.base import Kind, Resolver
 from gatepost.model import Finding, Report, Request, Rule
-from gatepost.network import Address, is_public, parse_address
+from gatepost.network import Address, parse_address
 from gatepost.options import Options
 from gatepost.ours import Ours
 
@@ -189,13 +189,13 @@ def _is_ours(request: Request, ours: Ours) -> bool:
     name = request.helo_name
     address = _literal_address(name) if _is_literal(name) else parse_address(name)
     if address is not None:
-        return address in ours.addresses and is_public(address)
+        return address in ours.addresses
     return ours.is_name(name) and not _is_nobodys(name)
 
 
 def _is_own_client(request: Request, ours: Ours) -> bool:
     client = parse_address(request.client_address)
-    return client is not None and (client in ours.addresses or ours.is_client(client))
+    return client is not None and ours.is_own(client)
 
 
 def _is_nobodys(name: str) -> bool:

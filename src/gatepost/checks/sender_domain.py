@@ -105,7 +105,7 @@ def _judge_literal(domain: str, report: Report) -> None:
 
 def _is_own_client(request: Request, ours: Ours) -> bool:
     client = parse_address(request.client_address)
-    return client is not None and (client in ours.addresses or ours.is_client(client))
+    return client is not None and ours.is_own(client)
 
 
 async def _judge_domain(domain: str, dns: Resolver, report: Report) -> None:
