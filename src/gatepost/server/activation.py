@@ -40,6 +40,7 @@ def _adopt(descriptor: int, name: str) -> Listener:
     except OSError as error:
         raise ListenError(f"{where}: passed by systemd, but no socket ({error.strerror})") from None
     if passed.type != socket.SOCK_STREAM or not listens:
+        passed.close()
         raise ListenError(f"{where}: passed by systemd, but no stream socket that listens (ListenStream=)")
     passed.setblocking(False)
     os.set_inheritable(descriptor, False)
