@@ -14,6 +14,7 @@ import msgspec
 
 from gatepost.clock import Clock
 from gatepost.dns.base import Answer, Kind, Resolver, Status
+from gatepost.dns.record import plain
 
 SHORTEST = 1.0
 """Seconds an answer is kept at least, even with a TTL of 0: as long as one SMTP session asks for it."""
@@ -49,6 +50,7 @@ class CachingResolver:
         }
         self._entries: OrderedDict[tuple[str, int], _Entry] = OrderedDict()
         self._flights: dict[tuple[str, int], asyncio.Task[Answer]] = {}
+        self._tasks: set[asyncio.Task[Answer]] = set()
         self._slots = 0
         self._hits = 0
         self._misses = 0
@@ -56,11 +58,11 @@ class CachingResolver:
 
     def peek(self, name: str, kind: Kind) -> Answer | None:
         """The answer when it is remembered, without waiting for anybody; None when it must be asked."""
-        return self._remembered((name.lower(), kind))
+        return self._remembered((plain(name), kind))
 
     async def ask(self, name: str, kind: Kind) -> Answer:
         """The records of `kind` at `name`; `ttl` is what remains of it. Raises only when cancelled."""
-        name = name.lower()
+        name = plain(name)
         key = (name, kind)
         remembered = self._remembered(key)
         if remembered is not None:
@@ -70,12 +72,15 @@ class CachingResolver:
             self._misses += 1
             flight = asyncio.get_running_loop().create_task(self._fly(name, kind))
             self._flights[key] = flight
+            self._tasks.add(flight)
+            flight.add_done_callback(self._tasks.discard)
         else:
             self._joined += 1
         return await asyncio.shield(flight)
 
     def clear(self) -> None:
-        """Forget all answers: what a lying resolver said is worth nothing later."""
+        """Forget all answers, those under way too: what a lying resolver said is worth nothing later."""
+        self._flights.clear()
         self._entries.clear()
         self._slots = 0
 
@@ -86,15 +91,16 @@ class CachingResolver:
             "misses": self._misses,
             "joined": self._joined,
             "entries": len(self._entries),
-            "under_way": len(self._flights),
+            "under_way": len(self._tasks),
         }
 
     async def close(self) -> None:
         """Give up what is under way."""
-        flights = list(self._flights.values())
-        for flight in flights:
-            flight.cancel()
-        await asyncio.gather(*flights, return_exceptions=True)
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._flights.clear()
 
     def _remembered(self, key: tuple[str, int]) -> Answer | None:
         entry = self._entries.get(key)
@@ -113,9 +119,11 @@ class CachingResolver:
         key = (name, kind)
         try:
             answer = await self._upstream.ask(name, kind)
-            return self._remember(key, answer)
         finally:
-            del self._flights[key]
+            wanted = self._flights.get(key) is asyncio.current_task()
+            if wanted:
+                del self._flights[key]
+        return self._remember(key, answer) if wanted else answer
 
     def _remember(self, key: tuple[str, int], answer: Answer) -> Answer:
         if answer.unknown:

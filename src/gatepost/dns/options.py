@@ -1,5 +1,6 @@
 """Options of the DNS: section `[dns]` of the configuration."""
 
+from gatepost.dns.record import without_asking
 from gatepost.dns.resolvconf import MOST_SERVERS, parse_server
 from gatepost.options import Duration, Options
 
@@ -64,6 +65,9 @@ class DnsOptions(Options, frozen=True, kw_only=True):
         ):
             if not least <= getattr(self, name) <= most:
                 raise ValueError(f"{name}: expected a number from {least} to {most}")
+        for name in (self.probe, *self.canaries):
+            if without_asking(name) is not None:
+                raise ValueError(f'probe, canaries: "{name}" is no name in the DNS')
         for name in ("timeout", "deadline", "probe_every"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name}: expected more than no time at all")

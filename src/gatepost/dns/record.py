@@ -36,6 +36,14 @@ class Onward(msgspec.Struct, frozen=True, gc=False):
     """Smallest TTL of the chain so far."""
 
 
+def plain(name: str) -> str:
+    """The one spelling of `name`: lower case, no dot at the end."""
+    name = name.lower()
+    if name.endswith(".") and len(name) > 1 and not name.endswith("\\."):
+        return name[:-1]
+    return name
+
+
 def without_asking(name: str) -> Answer | None:
     """The answer for a name that no server need be asked about; None for all others.
 

@@ -64,9 +64,9 @@ def parse_resolv_conf(text: str) -> tuple[Server, ...]:
 
 def _split(text: str) -> tuple[str, str]:
     if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        if rest and not rest.startswith(":"):
-            return text, ""
+        host, closed, rest = text[1:].partition("]")
+        if not closed or ":" not in host or (rest and not rest.startswith(":")):
+            return "", ""
         return host, rest[1:] if rest else str(PORT)
     if text.count(":") == 1:
         host, _, port = text.partition(":")

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv6Address
 
 from gatepost.dns.base import Answer, Kind, Status, parse_mx
-from gatepost.dns.record import LOOP, unknown, without_asking
+from gatepost.dns.record import LOOP, plain, unknown, without_asking
 from gatepost.wire.dns import text_of
 
 HANG = "!hang"
@@ -82,11 +82,11 @@ class Zone:
 
     async def ask(self, name: str, kind: Kind) -> Answer:
         """The records of `kind` at `name`. Never raises; `!hang` ends only by cancelling."""
-        self.asked.append((name.lower(), kind))
+        self.asked.append((plain(name), kind))
         known = without_asking(name)
         if known is not None:
             return known
-        name, seen = _plain(name), set[str]()
+        name, seen = plain(name), set()
         while name not in seen:
             seen.add(name)
             node = self._node(name)
@@ -106,7 +106,7 @@ class Zone:
 
     def count(self, name: str, kind: Kind) -> int:
         """How often this was asked."""
-        return self.asked.count((name.lower(), kind))
+        return self.asked.count((plain(name), kind))
 
     def _at(self, node: str, kind: Kind) -> tuple[str, ...]:
         return self._records.get((node, kind)) or self._records.get((node, _ANY), ())
@@ -131,11 +131,7 @@ def _parse_key(key: str) -> tuple[str, Kind | None]:
     kind = kind.strip().upper()
     if kind and kind not in Kind.__members__:
         raise ValueError(f'"{key}": the type is one of {", ".join(Kind.__members__)}')
-    return _plain(name), Kind[kind] if kind else _ANY
-
-
-def _plain(name: str) -> str:
-    return name.lower().removesuffix(".") or "."
+    return plain(name), Kind[kind] if kind else _ANY
 
 
 def _normal(kind: Kind | None, text: str) -> str:
@@ -150,5 +146,5 @@ def _normal(kind: Kind | None, text: str) -> str:
         if not _MX.fullmatch(text):
             raise ValueError(f'"{text}" is no MX record; write for example "10 mail.example.org"')
         preference, host = parse_mx(text)
-        return f"{preference} {_plain(host.strip())}"
-    return _plain(text) if kind in _NAMES else text
+        return f"{preference} {plain(host.strip())}"
+    return plain(text) if kind in _NAMES else text
