@@ -109,6 +109,8 @@ class Finding(msgspec.Struct, frozen=True, gc=False):
     """Basic reply code, where an own list's entry names one; 0: the rule's own."""
     enhanced: str = ""
     """Enhanced status code with its class (`5.7.1`), where an own entry names one; empty: the rule's own."""
+    if_permit: bool = False
+    """An own entry said DEFER_IF_PERMIT: deferring by it must not hide a later permanent refusal."""
 
 
 Report = Callable[[Finding], None]

@@ -11,7 +11,7 @@ class Match(msgspec.Struct, frozen=True, gc=False):
     """One entry that fits a request."""
 
     kind: str
-    """`allow`, `deny`, `defer` or `expect`."""
+    """`allow`, `deny`, `defer`, `expect`, or `note` (only written down: INFO and WARN of access(5))."""
     scope: str
     """What an allow entry excuses: `all`, `helo`, `lists` (block lists), `greylist`."""
     looks_at: str
@@ -26,14 +26,16 @@ class Match(msgspec.Struct, frozen=True, gc=False):
     enhanced: str = ""
     """Enhanced status code of a deny or defer entry; empty: the rule's own."""
     text: str = ""
-    """Text of a deny or defer entry for the sender; empty: the rule's own."""
+    """Text of a deny or defer entry for the sender, or of a note for us; empty: the rule's own."""
+    if_permit: bool = False
+    """A defer entry that must not hide a later permanent refusal (DEFER_IF_PERMIT)."""
 
 
 class Access(Protocol):
     """The own lists, from the store and from files, ready to be asked."""
 
     def matches(self, request: Request) -> tuple[Match, ...]:
-        """Every entry that fits, the strongest first: deny, allow (all), allow (scoped), expect."""
+        """Every entry that fits, the strongest first: deny, defer, allow (all), allow (scoped), expect."""
         ...
 
     @property

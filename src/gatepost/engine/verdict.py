@@ -151,7 +151,8 @@ def _codes(finding: Finding, rule: Rule, action: Action) -> tuple[int, str, bool
     else:
         code = finding.code if 400 <= finding.code <= 499 else rule.defer
     own = finding.enhanced.partition(".")[2]
-    return code, f"{code // 100}.{own or rule.enhanced}", rule.if_permit and action is Action.DEFER
+    if_permit = (rule.if_permit or finding.if_permit) and action is Action.DEFER
+    return code, f"{code // 100}.{own or rule.enhanced}", if_permit
 
 
 def _refused_by_score(judged: tuple[Judged, ...], score: float, delay: float) -> Verdict:
