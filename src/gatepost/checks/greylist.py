@@ -14,6 +14,7 @@ DATA, so they are remembered from RCPT.
 from collections import OrderedDict
 from collections.abc import Awaitable, Iterable, Sequence
 from functools import lru_cache
+from typing import Literal
 
 from gatepost.address import normal_domain, normal_mail, normal_sender, split
 from gatepost.checks.base import Check
@@ -34,7 +35,7 @@ MAIL_SECONDS = 900.0
 class GreylistOptions(Options, frozen=True):
     """Whom greylisting asks to come back, how long they wait, and how long that is remembered."""
 
-    when: str = ""
+    when: Literal["", "doubtful", "stranger", "never"] = ""
     """`doubtful`: mail with points against it; `stranger`: all mail not yet known; `never`: nobody.
     Empty: as the profile says (balanced: doubtful, strict: stranger)."""
     delay: Duration = Duration(60)

@@ -26,6 +26,7 @@ from gatepost.config.schema import (
     sections,
     switches,
 )
+from gatepost.config.values import check_values
 from gatepost.engine.profile import Worth
 from gatepost.options import Duration
 
@@ -62,6 +63,7 @@ def parse(text: str, file: str, overrides: Overrides, places: Places) -> Config:
     plain = _toml(text, file)
     for path, said in overrides.items():
         _put(plain, path, said.value)
+    _put(plain, ("store", "url"), f"sqlite:{places.state / 'gatepost.db'}", only_if_missing=True)
     reader = Reader(file, index(text), {path: said.option for path, said in overrides.items()})
     config = _read(reader, plain)
     if reader.problems:
@@ -104,14 +106,15 @@ def _plainly(what: str) -> str:
     return what[:1].lower() + what[1:]
 
 
-def _put(plain: dict[str, Any], path: KeyPath, value: object) -> None:
+def _put(plain: dict[str, Any], path: KeyPath, value: object, *, only_if_missing: bool = False) -> None:
     *tables, last = path
     for key in tables:
         inner = plain.setdefault(str(key), {})
         if not isinstance(inner, dict):
             return  # the file has no table there, which is told anyway
         plain = inner
-    plain[str(last)] = value
+    if not only_if_missing or last not in plain:
+        plain[str(last)] = value
 
 
 def _read(reader: Reader, plain: dict[str, Any]) -> Config:
@@ -129,6 +132,7 @@ def _read(reader: Reader, plain: dict[str, Any]) -> Config:
         for name, check in find().items()
     }
     _check_options(reader, options)
+    check_values(reader, named)
     worths = read_patterns(reader, plain.get("rules", {}), "rules", Worth)
     delays = read_patterns(reader, plain.get("delay", {}), "delay", Duration)
     _check_patterns(reader, worths, delays, options)

@@ -1,0 +1,103 @@
+"""A store that knows nothing and remembers nothing: for `gatepost ask`, to which every mail is new."""
+
+from collections.abc import Sequence
+
+from gatepost.store.base import (
+    Correspondents,
+    Greylist,
+    Journal,
+    JournalEntry,
+    ListEntry,
+    Lists,
+    Meeting,
+    Outcome,
+    StoreError,
+    Terms,
+    Triplet,
+)
+
+
+class BlankGreylist:
+    """Every triplet is new."""
+
+    def meet(self, triplet: Triplet, now: float, terms: Terms) -> Meeting:  # noqa: ARG002
+        return Meeting(Outcome.NEW, now, terms.delay)
+
+    async def start(self, triplets: Sequence[Triplet], now: float, terms: Terms) -> None:
+        """Nothing waits."""
+
+    def accept(self, triplets: Sequence[Triplet], now: float, terms: Terms) -> None:
+        """Nothing is remembered."""
+
+    async def expire(self, now: float, terms: Terms) -> int:  # noqa: ARG002
+        return 0
+
+    async def count(self) -> dict[str, int]:
+        return {"waiting": 0, "passed": 0, "clients": 0}
+
+
+class BlankLists:
+    """No entries."""
+
+    async def add(self, entry: ListEntry) -> ListEntry:
+        raise StoreError(f"nothing is remembered here, {entry.what} neither")
+
+    async def remove(self, list_name: str, what: str, looks_at: str | None = None) -> int:  # noqa: ARG002
+        return 0
+
+    async def entries(self, now: float) -> list[ListEntry]:  # noqa: ARG002
+        return []
+
+    async def version(self) -> int:
+        return 0
+
+
+class BlankCorrespondents:
+    """Nobody wrote to anybody."""
+
+    def learn(self, mail: str, now: float) -> None:
+        """Nothing is remembered."""
+
+    def knows(self, mail: str, now: float, keep: float) -> bool:  # noqa: ARG002
+        return False
+
+    async def count(self) -> int:
+        return 0
+
+
+class BlankJournal:
+    """Verdicts are gone once they are said."""
+
+    def write(self, entry: JournalEntry) -> None:
+        """Nothing is kept."""
+
+    async def find(self, what: str, limit: int = 20) -> list[JournalEntry]:  # noqa: ARG002
+        return []
+
+    async def flush(self) -> None:
+        """Nothing is owed."""
+
+    async def expire(self, now: float) -> int:  # noqa: ARG002
+        return 0
+
+    def dropped(self) -> int:
+        return 0
+
+
+class BlankStore:
+    """All of them."""
+
+    def __init__(self) -> None:
+        self.greylist: Greylist = BlankGreylist()
+        self.lists: Lists = BlankLists()
+        self.correspondents: Correspondents = BlankCorrespondents()
+        self.journal: Journal = BlankJournal()
+
+    async def open(self) -> None:
+        """Nothing to open."""
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    def troubles(self) -> tuple[str, ...]:
+        return ()
