@@ -51,14 +51,15 @@ class Tables:
 
     async def probe(self) -> list[str]:
         """Leave out tables that answer for everything; sentences about these and those that fail."""
-        probed = [await self._probe(table) for table in self._tables]
+        probed = await asyncio.gather(*(self._probe(table) for table in self._tables))
         self._tables = tuple(table for table, _ in probed if table)
         return [sentence for _, sentence in probed if sentence]
 
     async def _probe(self, table: str) -> tuple[str, str]:
         """The table to be asked, and what there is to say about it; either may be empty."""
         for form in dict.fromkeys((table, table.removeprefix("proxy:"))):
-            ran = await self._query(PROBE, form)
+            async with self._places:
+                ran = await self._query(PROBE, form)
             said = answer_of(ran)
             if said:
                 return "", f"the table {table} holds every domain, so it is not asked which are ours"
