@@ -19,6 +19,7 @@ from gatepost.engine.rules import catalogue
 from gatepost.engine.verdict import SCORE, layered
 from gatepost.observe.log import LogOptions
 from gatepost.options import Duration, Options
+from gatepost.postfix.ours import OursOptions
 from gatepost.server.listen import ListenOptions
 from gatepost.store.options import StoreOptions
 
@@ -40,6 +41,7 @@ class Config(Options, frozen=True):
     """What each rule is worth before `[rules]` says otherwise. `balanced`: hard evidence refuses, weak
     evidence adds up, only doubtful mail is greylisted. `strict`: each rule refuses by itself, and every
     stranger is greylisted."""
+    ours: OursOptions = OursOptions()
     listen: ListenOptions = ListenOptions()
     store: StoreOptions = StoreOptions()
     dns: DnsOptions = DnsOptions()
