@@ -3,13 +3,14 @@
 `tests/cases/checks/<name>.toml` holds
 
 - `[options]`: options of the check (or `[[options]]` where it takes a list);
-- `[zone]`: the Internet of all cases. `"mail.example.org" = { A = ["192.0.2.1"] }`; text instead of
-  records is our own trouble (`"slow.example" = "timeout"`); an address stands for its reverse name;
+- `[zone]`: the Internet of all cases (gatepost.dns.zone). `"mail.example.org" = { A = ["192.0.2.1"] }`;
+  text instead of records is our own trouble (`"slow.example" = "timeout"`); an address stands for its
+  reverse name;
 - `[ours]`: `names`, `domains`, `networks`, `addresses`, and `unknown`: the parts that could not be read;
 - `[request]`: attributes that every case starts from;
 - `[[case]]`: `name` (a sentence), `request`, `expect` (rules, in any order), and where they matter
   `zone`, `ours`, `options`, `access` (matches of the own lists), `aside` (lists not believed now, with
-  the reason), `asked` (the most DNS questions allowed), `text`, `detail` (parts that must stand in
+  the reason), `learned` (people our users wrote to), `asked` (the most DNS questions allowed), `text`, `detail` (parts that must stand in
   the finding of a rule) and `excuses`;
 - `[[case.then]]`: what happens `after` so many seconds in the same world, with `request` and `expect`.
 """
@@ -22,14 +23,16 @@ import msgspec
 
 from gatepost.access.base import Match
 from gatepost.checks.base import Check
+from gatepost.checks.greylist import Greylist, Mails
 from gatepost.clock import FakeClock
 from gatepost.context import Context
 from gatepost.dns.base import Answer
+from gatepost.dns.zone import Zone
 from gatepost.model import Finding, Request
-from gatepost.network import NetworkSet, parse_address, parse_network
+from gatepost.network import NetworkSet, parse_address, parse_network, pointer_name
 from gatepost.options import from_plain
 from gatepost.ours import Ours
-from support.zone import ZoneResolver
+from gatepost.store.memory import MemoryStore
 
 FOLDER = Path(__file__).parent.parent / "cases" / "checks"
 
@@ -72,6 +75,7 @@ class Case(Step, kw_only=True):
     options: Any = None
     access: list[Match] = []
     aside: dict[str, str] = {}
+    learned: list[str] = []
     asked: int | None = None
     then: list[Step] = []
 
@@ -139,11 +143,11 @@ def make_for(kind: type[Check], file: CaseFile, case: Case) -> Check:
     return make(kind, file.options if case.options is None else case.options)
 
 
-def make_context(file: CaseFile, case: Case, clock: FakeClock, store: Any) -> Context:
+def make_context(file: CaseFile, case: Case, clock: FakeClock) -> Context:
     """The world of a case."""
     return Context(
-        dns=ZoneResolver({**file.zone, **case.zone}),
-        store=store,
+        dns=make_zone({**file.zone, **case.zone}),
+        store=make_store(case.learned, clock),
         clock=clock,
         ours=(case.ours or file.ours).value(),
         access=FixedAccess(case.access),
@@ -152,26 +156,51 @@ def make_context(file: CaseFile, case: Case, clock: FakeClock, store: Any) -> Co
     )
 
 
-async def findings(check: Check, request: Request, context: Context) -> list[Finding]:
-    """What both parts of the check report, if it is asked at this stage."""
+def make_zone(table: dict[str, Any]) -> Zone:
+    """The Internet of a case, from the form of case files."""
+    zone = Zone()
+    for name, records in table.items():
+        address = parse_address(name)
+        key = pointer_name(address) if address else name
+        if isinstance(records, str):
+            zone.add(key, f"!{records}")
+            continue
+        for kind, texts in records.items():
+            zone.add(f"{key} {kind}", f"!{texts}" if isinstance(texts, str) else texts)
+    return zone
+
+
+def make_store(learned: list[str], clock: FakeClock) -> MemoryStore:
+    """A store in memory that knows these people."""
+    store = MemoryStore()
+    for mail in learned:
+        store.correspondents.learn(mail, clock.now())
+    return store
+
+
+async def findings(check: Check, request: Request, context: Context, mails: Mails) -> list[Finding]:
+    """What the check reports, if it is asked at this stage."""
     found: list[Finding] = []
-    if request.stage in check.stages:
-        check.look(request, context, found.append)
-        await check.look_up(request, context, found.append)
+    if request.stage not in check.stages:
+        return found
+    if isinstance(check, Greylist):
+        answer = check.ask(mails.get(request.instance), request, context)
+        return answer if isinstance(answer, list) else await answer
+    check.look(request, context, found.append)
+    await check.look_up(request, context, found.append)
     return found
 
 
-async def run(
-    check: Check, file: CaseFile, case: Case, store: Any = None
-) -> list[tuple[Step, list[Finding]]]:
+async def run(check: Check, file: CaseFile, case: Case) -> list[tuple[Step, list[Finding]]]:
     """Each step of a case with what was found."""
     clock = FakeClock()
-    context = make_context(file, case, clock, store)
+    context = make_context(file, case, clock)
+    mails = Mails(clock)
     steps: list[tuple[Step, list[Finding]]] = []
     for step in (case, *case.then):
         clock.advance(step.after)
         request = msgspec.convert({**file.request, **step.request}, Request)
-        steps.append((step, await findings(check, request, context)))
+        steps.append((step, await findings(check, request, context, mails)))
     if case.asked is not None:
         assert len(context.dns.asked) <= case.asked, context.dns.asked
     return steps
