@@ -10,8 +10,8 @@
 - `[request]`: attributes that every case starts from;
 - `[[case]]`: `name` (a sentence), `request`, `expect` (rules, in any order), and where they matter
   `zone`, `ours`, `options`, `access` (matches of the own lists), `aside` (lists not believed now, with
-  the reason), `learned` (people our users wrote to), `asked` (the most DNS questions allowed), `text`, `detail` (parts that must stand in
-  the finding of a rule) and `excuses`;
+  the reason), `learned` (people our users wrote to), `asked` (the most DNS questions allowed), `text`,
+  `detail` (parts that must stand in the finding of a rule) and `excuses`;
 - `[[case.then]]`: what happens `after` so many seconds in the same world, with `request` and `expect`.
 """
 
