@@ -27,12 +27,12 @@ from gatepost.checks.greylist import Greylist, Mails
 from gatepost.clock import FakeClock
 from gatepost.context import Context
 from gatepost.dns.base import Answer
-from gatepost.dns.zone import Zone
 from gatepost.model import Finding, Request
-from gatepost.network import NetworkSet, parse_address, parse_network, pointer_name
+from gatepost.network import NetworkSet, parse_address, parse_network
 from gatepost.options import from_plain
 from gatepost.ours import Ours
 from gatepost.store.memory import MemoryStore
+from support.zone import ZoneResolver
 
 FOLDER = Path(__file__).parent.parent / "cases" / "checks"
 
@@ -146,7 +146,7 @@ def make_for(kind: type[Check], file: CaseFile, case: Case) -> Check:
 def make_context(file: CaseFile, case: Case, clock: FakeClock) -> Context:
     """The world of a case."""
     return Context(
-        dns=make_zone({**file.zone, **case.zone}),
+        dns=ZoneResolver({**file.zone, **case.zone}),
         store=make_store(case.learned, clock),
         clock=clock,
         ours=(case.ours or file.ours).value(),
@@ -154,20 +154,6 @@ def make_context(file: CaseFile, case: Case, clock: FakeClock) -> Context:
         watch=FixedWatch(case.aside),
         health=Well(),
     )
-
-
-def make_zone(table: dict[str, Any]) -> Zone:
-    """The Internet of a case, from the form of case files."""
-    zone = Zone()
-    for name, records in table.items():
-        address = parse_address(name)
-        key = pointer_name(address) if address else name
-        if isinstance(records, str):
-            zone.add(key, f"!{records}")
-            continue
-        for kind, texts in records.items():
-            zone.add(f"{key} {kind}", f"!{texts}" if isinstance(texts, str) else texts)
-    return zone
 
 
 def make_store(learned: list[str], clock: FakeClock) -> MemoryStore:
