@@ -120,6 +120,8 @@ async def _lead_back(names: Sequence[str], address: Address, dns: Resolver) -> b
 async def _others_lead_back(given: str, address: Address, dns: Resolver) -> bool | None:
     """Postfix tries one reverse name only; an address with several is in order when any leads back."""
     answer = await dns.ask(pointer_name(address), Kind.PTR)
+    if answer.unknown and name_fault(given):
+        return None
     return await _lead_back([name for name in answer.records[:MAX_NAMES] if name != given], address, dns)
 
 

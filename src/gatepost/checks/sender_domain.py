@@ -100,7 +100,7 @@ def _judge_literal(domain: str, report: Report) -> None:
         text = "the domain of your sender address is no valid address literal"
         report(Finding("sender_domain.short", text, domain[:255]))
     elif not is_public(address):
-        report(_bad_mx(f"[{address}]", f"{address} cannot be reached"))
+        report(_bad_mx(f"[{address}]", f"{address} cannot be reached", rests_on_dns=False))
 
 
 def _is_own_client(request: Request, ours: Ours) -> bool:
@@ -178,9 +178,9 @@ def _is_reachable(answers: Iterable[Answer]) -> bool:
     return False
 
 
-def _bad_mx(domain: str, detail: str) -> Finding:
+def _bad_mx(domain: str, detail: str, *, rests_on_dns: bool = True) -> Finding:
     text = f"mail to your sender domain {domain} cannot be delivered: no server of it has a usable address"
-    return Finding("sender_domain.bad_mx", text, detail, rests_on_dns=True)
+    return Finding("sender_domain.bad_mx", text, detail, rests_on_dns=rests_on_dns)
 
 
 def _ours(domain: str) -> Finding:
