@@ -216,6 +216,22 @@ def test_silence_spread_over_hours_is_forgiven():
     assert watch.aside(BL) == ""
 
 
+def test_one_question_without_an_answer_brings_the_next_test_forward_but_not_too_soon():
+    clock = FakeClock()
+    watch = make(GOOD, clock=clock)
+    asyncio.run(watch.probe_due())
+    watch._dns = Zone({f"*.{BL} A": "!timeout"})
+    clock.advance(10)
+    watch.heard(BL, UNKNOWN, error=False)
+    assert watch.report()[0].retry_in == 50
+    clock.advance(600)
+    watch.heard(BL, UNKNOWN, error=False)
+    assert watch.report()[0].retry_in == 0
+
+    asyncio.run(watch.probe_due())
+    assert watch.aside(BL) == "it does not answer (timeout)"
+
+
 def test_a_tally_forgets_what_is_older_than_its_window():
     tally = Tally(10)
     tally.add(unknown=True, now=0)
@@ -393,6 +409,13 @@ def test_a_key_shows_nowhere(caplog):
             fresh.heard(zone, Answer(Status.UNKNOWN, why=f"lost: {KEY}.{zone}"), error=False)
     assert "(lost: ***." in fresh.aside(zone)
     assert KEY not in caplog.text
+
+
+def test_a_list_that_does_not_take_the_key_says_so():
+    zone = "zen.dq.spamhaus.net"
+    watch = probed({}, zone=zone, key_env="KEY", environment={"KEY": KEY})
+
+    assert watch.aside(zone) == "its test entry 127.0.0.2 for IPv4 addresses is missing (is the key right?)"
 
 
 # --- reload -------------------------------------------------------------------------------------------

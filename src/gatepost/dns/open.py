@@ -43,6 +43,8 @@ class Dns:
             changed=self._forget,
         )
         self.resolver = CachingResolver(self._doctor, clock, keep)
+        self.fresh = self._doctor
+        """Asks the servers every time: for tests of lists, which must see what is so now."""
 
     async def probe_once(self) -> str:
         """Examine the resolver now; why it is ill, or empty."""

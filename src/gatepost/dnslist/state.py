@@ -64,8 +64,8 @@ class Outcome(msgspec.Struct, frozen=True):
     """Kinds whose own test entry is missing while others are there: the list is not asked about these."""
 
 
-def examine(tests: Iterable[Trial]) -> Outcome:
-    """What the tests mean; the gravest first."""
+def examine(tests: Iterable[Trial], *, key: bool = False) -> Outcome:
+    """What the tests mean, the gravest first; `key`: the list answers only to a key."""
     tests = tuple(tests)
     for test in tests:
         if test.seen is Seen.ERROR:
@@ -75,8 +75,9 @@ def examine(tests: Iterable[Trial]) -> Outcome:
             return Outcome(f"it lists {test.entry}, which must not be listed: it may list everything")
     if tests and all(test.seen is Seen.UNKNOWN for test in tests):
         return Outcome(f"it does not answer ({tests[0].why or 'no reason given'})")
+    cause = "is the key right?" if key else "RFC 5782, 5"
     missing = {
-        test.kind: f"its test entry {test.entry} for {CALLED[test.kind]} is missing (RFC 5782, 5)"
+        test.kind: f"its test entry {test.entry} for {CALLED[test.kind]} is missing ({cause})"
         for test in tests
         if test.must and test.seen is Seen.ABSENT
     }
@@ -131,6 +132,8 @@ class Standing:
     """Tests that failed in a row; pauses grow with them."""
     due: float = 0.0
     """When it is tested next, on the monotonic clock."""
+    earliest: float = 0.0
+    """Not before this, whatever is heard."""
 
     def tested(self, outcome: Outcome, now: float, wall: float) -> bool:
         """Take the outcome of its tests."""
@@ -142,7 +145,7 @@ class Standing:
         else:
             self.failures = 0  # only when well twice in a row, so that one that comes and goes waits longer
         self.without = outcome.without
-        self.due = now + self.options.interval
+        self.due, self.earliest = now + self.options.interval, now + self.options.retry
         return changed
 
     def put_aside(self, why: str, now: float, wall: float) -> bool:
@@ -163,6 +166,7 @@ class Standing:
         self.tally.add(unknown=unknown, now=now)
         if not unknown:
             return False
+        self.due = min(self.due, max(now, self.earliest))  # silent altogether? its tests will tell
         missed, all_ = self.tally.counts(now)
         if missed < self.options.unanswered_least or missed < all_ * self.options.unanswered_share:
             return False

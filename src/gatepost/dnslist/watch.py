@@ -86,13 +86,15 @@ class ListWatch:
         if standing is None or standing.state is State.ASIDE or self._ill():
             return
         which = self._lists[zone][0]
-        now, wall = self._clock.monotonic(), self._clock.now()
+        now, wall, due = self._clock.monotonic(), self._clock.now(), standing.due
         if error:
             changed = standing.put_aside(judge(which, answer.records).error, now, wall)
         else:
             changed = standing.heard(unknown=answer.unknown, why=which.redact(answer.why), now=now, wall=wall)
         if changed:
             self._tell(zone)
+        if standing.due < due:
+            self._called.set()
 
     # --- what people ask ------------------------------------------------------------------------------
 
@@ -146,7 +148,7 @@ class ListWatch:
     async def probe(self, zone: str) -> None:
         """Test one list now."""
         tests = await asyncio.gather(*(self._test(self._lists[zone][0], *e) for e in self._entries(zone)))
-        outcome = examine(tests)
+        outcome = examine(tests, key=bool(self._lists[zone][0].key))
         standing = self._standings[zone]
         now, wall = self._clock.monotonic(), self._clock.now()
         if self._ill():
