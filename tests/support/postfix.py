@@ -65,6 +65,7 @@ SETTINGS = {
     "smtpd_soft_error_limit": "10000",  # no pauses, no hanging up on a test that earns refusals
     "smtpd_hard_error_limit": "10000",
     "smtpd_error_sleep_time": "0",
+    "in_flow_delay": "0",  # a session that ends after an accepted RCPT would cost the next one a second
     "smtpd_junk_command_limit": "10000",
     "smtpd_client_connection_rate_limit": "0",
     "smtpd_client_connection_count_limit": "0",
