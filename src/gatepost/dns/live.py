@@ -18,7 +18,7 @@ import msgspec
 from gatepost.clock import Clock
 from gatepost.dns.base import Answer, Kind
 from gatepost.dns.exchange import Inbox, Packet, ask_by_tcp
-from gatepost.dns.record import LOOP, Onward, answer_of, unknown, without_asking
+from gatepost.dns.record import LOOP, Onward, answer_of, impossible, unknown
 from gatepost.dns.resolvconf import Server
 from gatepost.dns.servers import Servers
 from gatepost.wire import dns as wire
@@ -50,15 +50,16 @@ class LiveResolver:
 
     async def ask(self, name: str, kind: Kind) -> Answer:
         """The records of `kind` at `name`, within the deadline. Never raises, except when cancelled."""
-        known = without_asking(name)
-        if known is not None:
-            return known
+        try:
+            question = wire.encode_question(0, name, kind)
+        except wire.DnsError:
+            return impossible(name)
         if self._open >= self._terms.in_flight * (1 + WAITING_PER_SLOT):
             return unknown("too many questions")
         self._open += 1
         try:
             async with asyncio.timeout(self._terms.deadline), self._slots:
-                answer = await self._whole_chain(name, kind)
+                answer = await self._whole_chain(question, kind)
         except TimeoutError:
             answer = unknown("timeout")
         finally:
@@ -76,13 +77,13 @@ class LiveResolver:
             "silent": self._servers.silent(),
         }
 
-    async def _whole_chain(self, name: str, kind: Kind) -> Answer:
+    async def _whole_chain(self, question: bytes, kind: Kind) -> Answer:
         ttl = float("inf")
         for _ in range(MOST_PIECES):
-            answer = await _Conversation(self._servers, self._terms, self._counts, name, kind).hold()
+            answer = await _Conversation(self._servers, self._terms, self._counts, question, kind).hold()
             if isinstance(answer, Answer):
                 return answer if answer.ttl <= ttl else msgspec.structs.replace(answer, ttl=ttl)
-            name, ttl = answer.target, min(ttl, answer.ttl)
+            question, ttl = wire.encode_question(0, answer.target, kind), min(ttl, answer.ttl)
         return unknown(LOOP)
 
 
@@ -94,19 +95,21 @@ class _Conversation:
         "_inbox",
         "_kind",
         "_loop",
-        "_name",
         "_open",
+        "_question",
         "_servers",
         "_terms",
         "_useless",
         "_why",
     )
 
-    def __init__(self, servers: Servers, terms: Terms, counts: Counter[str], name: str, kind: Kind) -> None:
+    def __init__(
+        self, servers: Servers, terms: Terms, counts: Counter[str], question: bytes, kind: Kind
+    ) -> None:
         self._servers = servers
         self._terms = terms
         self._counts = counts
-        self._name = name
+        self._question = question
         self._kind = kind
         self._loop = asyncio.get_running_loop()
         self._inbox = Inbox(self._loop)
@@ -120,7 +123,7 @@ class _Conversation:
             for server in self._servers.turns(self._terms.attempts):
                 if server in self._useless:
                     continue
-                answer = await self._listen(self._send(server), self._terms.timeout)
+                answer = await self._listen(self._send(server, self._question), self._terms.timeout)
                 if answer is not None:
                     return answer
             return await self._listen(None, self._terms.deadline) or unknown(self._why)
@@ -129,10 +132,10 @@ class _Conversation:
                 self._counts["ignored"] += packet.ignored
                 packet.close()
 
-    def _send(self, server: Server, *, edns: bool = True) -> Packet:
-        question = wire.encode_question(secrets.randbelow(0x10000), self._name, self._kind, edns=edns)
+    def _send(self, server: Server, question: bytes) -> Packet:
         self._counts["packets"] += 1
-        packet = Packet(self._loop, self._inbox, server, question)
+        numbered = wire.with_number(question, secrets.randbelow(0x10000))
+        packet = Packet(self._loop, self._inbox, server, numbered)
         self._open.append(packet)
         return packet
 
@@ -167,7 +170,7 @@ class _Conversation:
             return None
         self._servers.answered(server)
         if outcome.code in (wire.FORMERR, wire.NOTIMP) and wire.has_edns(packet.question):
-            return self._send(server, edns=False)  # from before EDNS (RFC 6891, 7)
+            return self._send(server, wire.without_edns(self._question))  # from before EDNS (RFC 6891, 7)
         answer = answer_of(outcome, self._kind)
         if isinstance(answer, Answer) and answer.unknown and answer.why != LOOP:
             self._useless.add(server)

@@ -45,19 +45,23 @@ def plain(name: str) -> str:
 
 
 def without_asking(name: str) -> Answer | None:
-    """The answer for a name that no server need be asked about; None for all others.
-
-    A name that no DNS message can carry is known not to exist: ABSENT. One
-    that is not ASCII may exist in its IDNA form, which is not for us to
-    guess: UNKNOWN.
-    """
-    if not name.isascii():
-        return unknown("not ascii")
+    """The answer for a name that no server need be asked about; None for all others."""
     try:
         wire.encode_name(name)
     except wire.DnsError:
-        return Answer(Status.ABSENT, ttl=BAD_NAME_TTL, why="bad name")
+        return impossible(name)
     return None
+
+
+def impossible(name: str) -> Answer:
+    """The answer for a name that no DNS message can carry.
+
+    It is known not to exist: ABSENT. One that is not ASCII may exist in its
+    IDNA form, which is not for us to guess: UNKNOWN.
+    """
+    if not name.isascii():
+        return unknown("not ascii")
+    return Answer(Status.ABSENT, ttl=BAD_NAME_TTL, why="bad name")
 
 
 def unknown(why: str) -> Answer:

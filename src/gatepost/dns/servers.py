@@ -31,11 +31,16 @@ class Servers:
 
     def turns(self, attempts: int) -> Iterator[Server]:
         """Whom to ask, one after the other, each `attempts` times."""
-        now = self._clock.monotonic()
-        order = sorted(self._standings.values(), key=lambda standing: standing.sick_until > now)
+        order = self._order()
         for _ in range(attempts):
-            for standing in order:
-                yield standing.server
+            yield from order
+
+    def _order(self) -> list[Server]:
+        order = list(self._standings)
+        if len(order) > 1:
+            now = self._clock.monotonic()
+            order.sort(key=lambda server: self._standings[server].sick_until > now)
+        return order
 
     def answered(self, server: Server) -> None:
         """It said something, whatever it was."""

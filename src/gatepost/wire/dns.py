@@ -117,6 +117,16 @@ def encode_question(number: int, name: str, kind: int, *, edns: bool = True) -> 
     return question + _EDNS if edns else question
 
 
+def with_number(question: bytes, number: int) -> bytes:
+    """The same question under another id."""
+    return number.to_bytes(2) + question[2:]
+
+
+def without_edns(question: bytes) -> bytes:
+    """The same question as it was put before EDNS."""
+    return question[:11] + b"\0" + question[12 : -len(_EDNS)] if has_edns(question) else question
+
+
 def has_edns(question: bytes) -> bool:
     """Whether `question`, made by `encode_question`, offers long replies."""
     return question[11] == 1
