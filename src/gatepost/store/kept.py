@@ -40,8 +40,6 @@ class Kept:
         self._worker: Worker[None] = Worker(self.file, clock, every=EVERY, chore=self._chore)
         self.lists = SqliteLists(self._worker, clock)
         self.correspondents = SqliteCorrespondents(self._worker, options.correspondents)
-        self._further_at = 0.0
-        """When a further snapshot may be begun, on the monotonic clock."""
 
     async def open(self) -> None:
         """Start."""
@@ -58,8 +56,10 @@ class Kept:
     def _chore(self, connection: sqlite3.Connection) -> None:
         self.lists.forget_over(connection)
         self.correspondents.write(connection)
-        is_due = self._clock.monotonic() >= self._further_at
-        if self._options.snapshots and (self.lists.changed or (is_due and self.correspondents.changed)):
+        if not self._options.snapshots or not (self.lists.changed or self.correspondents.changed):
+            return
+        is_due = snapshot.is_due(self.file.path, self._clock.now(), self._options.snapshot_every)
+        if self.lists.changed or is_due:
             try:
                 self._make(connection, further=is_due)
             except OSError as error:
@@ -71,5 +71,3 @@ class Kept:
     def _make(self, connection: sqlite3.Connection, *, further: bool) -> None:
         snapshot.make(connection, self.file.path, self._options.snapshots, further=further)
         self.lists.changed = self.correspondents.changed = False
-        if further:
-            self._further_at = self._clock.monotonic() + self._options.snapshot_every

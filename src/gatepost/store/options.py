@@ -15,8 +15,8 @@ class StoreOptions(Options, frozen=True, kw_only=True):
     first. A million is far more than a busy server meets in the five weeks that passed triplets are kept."""
     cached_triplets: int = 50_000
     """Triplets held in memory too, so that known mail is answered without the disk; about 25 MB when full."""
-    cached_clients: int = 20_000
-    """Networks held in memory too."""
+    cached_clients: int = 50_000
+    """Networks held in memory too; about 10 MB when full."""
     waiting_questions: int = 5_000
     """Questions that may wait for the disk at once; beyond, mail passes unasked. The default is more than
     Postfix has processes to ask with."""

@@ -39,6 +39,14 @@ def make(connection: sqlite3.Connection, path: Path, keep: int, *, further: bool
     _sync(path.parent)
 
 
+def is_due(path: Path, now: float, every: float) -> bool:
+    """True when the newest snapshot is of an earlier hour (of whatever length), or there is none."""
+    try:
+        return name(path, 0).stat().st_mtime // every != now // every
+    except FileNotFoundError:
+        return True
+
+
 def rescue(path: Path, keep: int) -> str:
     """Put the newest good snapshot in the place of a lost file; a sentence about it, empty without any."""
     for number in range(max(keep, 1)):
