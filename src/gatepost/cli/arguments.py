@@ -19,6 +19,12 @@ ConfigFile = Annotated[
         help="Configuration file; without it /etc/gatepost/gatepost.toml, when there is one.",
     ),
 ]
+Store = Annotated[
+    str | None,
+    typer.Option(
+        "--store", metavar="URL", help="Where state is kept, sqlite:PATH or memory:", show_default=False
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 

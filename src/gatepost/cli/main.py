@@ -21,6 +21,14 @@ WRONG = 2
 """Exit status: wrong usage or configuration."""
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("run", "Answer Postfix's questions, in the foreground."),
+    "explain": ("explain", "Why a mail was refused, delayed or let in."),
+    "allow": ("lists", "Let in what would be refused or would have to wait."),
+    "deny": ("lists", "Refuse it, whatever else is known."),
+    "expect": ("lists", "Let mail to somebody who waits for a code in without delay."),
+    "list": ("lists", "What is on the own lists, and where each entry stands."),
+    "status": ("status", "How the daemon is, now."),
+    "reload": ("reload", "Let the daemon read its configuration anew."),
     "config": ("config", "Check, show and explain the configuration."),
 }
 """Command: module in this folder, and a sentence for `--help`."""

@@ -11,8 +11,10 @@ from typing import Any
 
 import msgspec
 
+from gatepost.access.options import AccessOptions
 from gatepost.checks import find
 from gatepost.config.lines import KeyPath, index
+from gatepost.config.own_lists import check_own_lists
 from gatepost.config.places import Places, here
 from gatepost.config.problem import ConfigError, Problem, nearest
 from gatepost.config.read import MISSING, Reader
@@ -132,6 +134,8 @@ def _read(reader: Reader, plain: dict[str, Any]) -> Config:
         for name, check in find().items()
     }
     _check_options(reader, options)
+    if isinstance(own := options.get("access"), AccessOptions):
+        check_own_lists(reader, own)
     check_values(reader, named)
     worths = read_patterns(reader, plain.get("rules", {}), "rules", Worth)
     delays = read_patterns(reader, plain.get("delay", {}), "delay", Duration)

@@ -5,7 +5,8 @@ msgspec alone stops at its first error and knows no line.
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Final, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 import msgspec
 
@@ -48,16 +49,19 @@ class Reader:
         """Grows with the place in the file; what does not stand there comes last."""
         return self._order.get(path, len(self._order))
 
-    def unknown(self, path: KeyPath, known: Iterable[str], where: str) -> None:
+    def unknown(self, path: KeyPath, known: Iterable[str]) -> None:
         """Note that the last key of `path` is none of those `known`."""
-        self.wrong(path, f"no such option {where}{nearest(str(path[-1]), known)}")
+        section = key_text(path[:-1])
+        where = f"[{section}]" if len(path) == 2 else section
+        self.wrong(path, f"no such option of {where}{nearest(str(path[-1]), known)}")
 
     def value(self, kind: Any, plain: object, path: KeyPath) -> Any:
         """`plain` as `kind`, or MISSING after why was noted."""
         bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
         origin, arguments = get_origin(bare), get_args(bare)
-        if isinstance(bare, type) and issubclass(bare, msgspec.Struct):
-            return self.struct(bare, plain, path)
+        table = _struct_in(bare) if isinstance(plain, dict) else None
+        if table or (isinstance(bare, type) and issubclass(bare, msgspec.Struct)):
+            return self.struct(table or bare, plain, path)
         if origin in (list, tuple, frozenset, set) and isinstance(plain, list):
             return self._items(origin, arguments[0], plain, path)
         if origin is dict and isinstance(plain, dict):
@@ -71,7 +75,7 @@ class Reader:
             return MISSING
         fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
         for key in plain.keys() - fields.keys():
-            self.unknown((*path, key), fields, f"of [{key_text(path)}]" if path else "here")
+            self.unknown((*path, key), fields)
         read: dict[str, Any] = {}
         for key, field in fields.items():
             if key in plain:
@@ -114,6 +118,12 @@ class Reader:
                 near = ", which is negative"
             self.wrong(path, f"expected {expected(kind)}, found {found}{near}")
             return MISSING
+
+
+def _struct_in(kind: Any) -> type[msgspec.Struct] | None:
+    """The struct that `kind` is, or that it may be among others."""
+    members = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    return next((m for m in members if isinstance(m, type) and issubclass(m, msgspec.Struct)), None)
 
 
 def _faults(kind: type[msgspec.Struct], read: dict[str, Any]) -> list[tuple[str, str]]:
