@@ -30,9 +30,6 @@ from gatepost.store.base import Store, StoreError
 
 log = logging.getLogger("gatepost")
 
-FIRST_PROBE = 3.0
-"""Seconds that a start waits for the first word about lists and resolver; later ones come when they come."""
-
 
 @dataclass(slots=True)
 class Parts:
@@ -52,9 +49,13 @@ class Parts:
         """Watch lists and resolver until cancelled."""
         await asyncio.gather(self.dns.run(), self.watch.run())
 
-    async def first_look(self, seconds: float = FIRST_PROBE) -> None:
-        """Ask lists and resolver how they are; for at most `seconds`."""
-        looks = [asyncio.ensure_future(self.dns.probe_once()), asyncio.ensure_future(self.watch.probe_all())]
+    async def first_look(self, seconds: float | None = None) -> None:
+        """Ask lists and resolver how they are; for at most `seconds`, or as configured."""
+        seconds = self.config.watch.start_wait if seconds is None else seconds
+        looks = [
+            asyncio.ensure_future(self.dns.probe_once()),
+            asyncio.ensure_future(self.watch.probe_all(seconds)),
+        ]
         _, late = await asyncio.wait(looks, timeout=seconds)
         for look in late:
             look.cancel()
@@ -89,7 +90,7 @@ async def assemble(
     found = tuple(kind(config.checks[name]) for name, kind in checks.find().items())
     access = AccessTable(config.checks["access"], clock)
     await asyncio.to_thread(access.load)
-    watch = ListWatch(_lists(found), dns.resolver, clock, config.watch, ill=lambda: dns.health.ill)
+    watch = ListWatch(_lists(found), dns.fresh, clock, config.watch, ill=lambda: dns.health.ill)
     greylist = next(c for c in found if isinstance(c, Greylist))
     context = Context(
         dns=dns.resolver, store=store, clock=clock, ours=ours, access=access, watch=watch, health=dns.health

@@ -243,6 +243,13 @@ def test_a_tally_forgets_what_is_older_than_its_window():
     assert tally.counts(40) == (0, 0)
 
 
+def test_an_error_answer_that_the_watch_cannot_read_puts_aside_all_the_same():
+    watch = probed(GOOD)
+    watch.heard(BL, Answer(Status.FOUND, ("127.0.0.9",), 60), error=True)
+
+    assert watch.aside(BL) == "it gives an error answer"
+
+
 def test_what_is_heard_about_other_zones_is_nothing():
     watch = probed(GOOD)
     watch.heard("other.example.org", Answer(Status.FOUND, ("127.255.255.254",)), error=True)
@@ -346,13 +353,15 @@ def test_a_clock_set_back_delays_no_test():
 
 def test_the_watch_runs_by_itself_and_is_called_when_something_happens():
     async def scene():
-        options = WatchOptions(retry=Duration(0))
-        watch = make(GOOD, options=options)
+        options = WatchOptions(retry=Duration(0.01))
+        clock = FakeClock()
+        watch = make(GOOD, options=options, clock=clock)
         task = asyncio.create_task(watch.run())
         while states(watch) != ["well"]:
             await asyncio.sleep(0)
         watch.heard(BL, Answer(Status.FOUND, ("127.255.255.254",)), error=True)
         assert states(watch) == ["aside"]
+        clock.advance(1)
         async with asyncio.timeout(5):
             while states(watch) != ["well"]:
                 await asyncio.sleep(0.001)

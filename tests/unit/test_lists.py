@@ -18,9 +18,10 @@ from gatepost.dns.base import Answer, Kind, Status
 from gatepost.dnslist import definition, lists
 from gatepost.dnslist.base import Trusting
 from gatepost.dnslist.notation import parse
-from gatepost.dnslist.options import DEFAULTS, ListOptions
+from gatepost.dnslist.options import DEFAULTS, ListOptions, WatchOptions
 from gatepost.dnslist.resolve import ListsError, lists_of, resolve
 from gatepost.model import Request
+from gatepost.options import Duration
 from gatepost.ours import Ours
 from support.cases import FixedAccess, Well
 from support.zone import ZoneResolver
@@ -163,6 +164,7 @@ def test_the_default_lists_can_be_asked():
         ({"zone": "zen.spamhaus.org=127.0.0.2"}, "is no zone"),
         ({"zone": "192.0.2.1"}, "is no zone"),
         ({"zone": f"{'a' * 60}.{'a' * 60}.{'a' * 60}.org"}, "is no zone"),
+        ({"zone": f"{KEY}.zen.dq.spamhaus.net"}, 'give "zen.dq.spamhaus.net", and the key by'),
         ({"zone": "bl.example.org", "answers": "127.0.0.300"}, "300 is more than 255"),
         ({"zone": "bl.example.org", "codes": {"127.0.0": "x"}}, "3 octets"),
         ({"zone": "bl.example.org", "name": "Zen!"}, "small letters"),
@@ -174,8 +176,25 @@ def test_the_default_lists_can_be_asked():
     ],
 )
 def test_what_cannot_be_meant_is_refused_when_read(options, why):
-    with pytest.raises(ValueError, match=why):
+    with pytest.raises(ValueError, match=why) as refusal:
         ListOptions(**options)
+    assert KEY not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"interval": Duration(0)},
+        {"retry": Duration(0)},
+        {"window": Duration(0)},
+        {"unanswered_share": 0.0},
+        {"unanswered_share": 1.5},
+        {"unanswered_least": 0},
+    ],
+)
+def test_a_watch_that_cannot_work_is_refused(options):
+    with pytest.raises(ValueError, match=f"^{next(iter(options))}: expected"):
+        WatchOptions(**options)
 
 
 @pytest.mark.parametrize(

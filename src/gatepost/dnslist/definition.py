@@ -129,6 +129,12 @@ def find(zone: str, purpose: str) -> Definition | None:
     return next((d for d in living() if d.zone == zone and d.purpose == purpose), None)
 
 
+def key_in_zone(zone: str) -> str:
+    """The known zone before which a key stands (`KEY.zen.dq.spamhaus.net`); empty when none does."""
+    zone = normal_domain(zone)
+    return next((d.zone for d in living() if d.key and zone.endswith(f".{d.zone}")), "")
+
+
 def why_dead(zone: str) -> str:
     """Why the list at `zone` must not be asked, a sentence; empty when nothing is known against it."""
     zone = normal_domain(zone)

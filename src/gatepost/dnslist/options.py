@@ -25,6 +25,8 @@ def _check_zone(text: str) -> None:
     zone = normal_domain(text.strip())
     if len(zone) > _MAX_ZONE or "." not in zone or name_fault(zone):
         raise ValueError(f'zone: "{text}" is no zone of a list; write for example "zen.spamhaus.org"')
+    if keyed := definition.key_in_zone(zone):
+        raise ValueError(f'zone: give "{keyed}", and the key by key_file or key_env, so that it never shows')
     if reason := definition.why_dead(zone):
         raise ValueError(f"zone: {zone} is dead and must not be asked: {reason}")
 
@@ -119,6 +121,20 @@ class WatchOptions(Options, frozen=True):
     start_wait: Duration = Duration(3)
     """The daemon waits at most so long for the first tests before it listens. A list that has not
     answered by then is believed meanwhile: its error answers never count, tested or not."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work.
+
+        Raises:
+            ValueError: an option has no meaning.
+        """
+        for name in ("interval", "retry", "retry_most", "window"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name}: expected more than no time at all")
+        if not 0 < self.unanswered_share <= 1:
+            raise ValueError("unanswered_share: expected a number above 0, at most 1")
+        if self.unanswered_least < 1:
+            raise ValueError("unanswered_least: expected at least 1")
 
 
 DEFAULTS: Mapping[str, tuple[ListOptions, ...]] = {

@@ -85,12 +85,13 @@ class ListWatch:
         standing = self._standings.get(zone)
         if standing is None or standing.state is State.ASIDE or self._ill():
             return
-        which = self._lists[zone][0]
         now, wall, due = self._clock.monotonic(), self._clock.now(), standing.due
         if error:
-            changed = standing.put_aside(judge(which, answer.records).error, now, wall)
+            changed = standing.put_aside(self._error(zone, answer), now, wall)
         else:
-            changed = standing.heard(unknown=answer.unknown, why=which.redact(answer.why), now=now, wall=wall)
+            changed = standing.heard(
+                unknown=answer.unknown, why=self._lists[zone][0].redact(answer.why), now=now, wall=wall
+            )
         if changed:
             self._tell(zone)
         if standing.due < due:
@@ -188,6 +189,11 @@ class ListWatch:
             return Trial(kind, entry, must, Seen.ABSENT)
         error = judge(which, answer.records).error
         return Trial(kind, entry, must, Seen.ERROR if error else Seen.LISTED, error)
+
+    def _error(self, zone: str, answer: Answer) -> str:
+        """What an error answer means: each use of a zone may know answers of its own."""
+        errors = (judge(which, answer.records).error for which in self._lists[zone])
+        return next(filter(None, errors), "it gives an error answer")
 
     def _with_former(self, outcome: Outcome, tests: Sequence[Trial], standing: Standing) -> Outcome:
         """A kind whose test had no answer stays as it was."""
