@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("status", "How the daemon is, now."),
     "reload": ("reload", "Let the daemon read its configuration anew."),
     "config": ("config", "Check, show and explain the configuration."),
+    "lab": ("lab", "A private Internet with a real Postfix, to try Gatepost in."),
 }
 """Command: module in this folder, and a sentence for `--help`."""
 

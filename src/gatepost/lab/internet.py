@@ -118,8 +118,8 @@ def internet(addresses: Iterable[str], name_server: str) -> Iterator[Internet]:
         folder = Path(tempfile.mkdtemp(prefix=f"{name}-"))
         undo.callback(shutil.rmtree, folder, ignore_errors=True)
         folder.chmod(0o755)  # Postfix and NSD drop root and must still reach their files
+        undo.callback(_delete, name)
         processes.run(["ip", "netns", "add", name])
-        undo.callback(processes.run, ["ip", "netns", "delete", name])
         undo.enter_context(_resolver_file(name, name_server))
         lines = ["link set lo up"]
         for address in dict.fromkeys(addresses):
@@ -127,6 +127,11 @@ def internet(addresses: Iterable[str], name_server: str) -> Iterator[Internet]:
             lines.append(f"address add {address}/{length} dev lo{flag}")
         processes.run(["ip", "-n", name, "-batch", "-"], "\n".join(lines) + "\n")
         yield Internet(name, folder)
+
+
+def _delete(name: str) -> None:
+    if Path("/run/netns", name).exists():
+        processes.run(["ip", "netns", "delete", name])
 
 
 @contextlib.contextmanager

@@ -1,0 +1,96 @@
+"""`gatepost lab`: a private Internet with a real Postfix, and a day in it.
+
+Without root, or where programs are missing, it says so and plays the day
+against the real daemon with a simulated Postfix and name server.
+"""
+
+import signal
+import sys
+import threading
+from typing import Annotated, Any, Literal
+
+import typer
+
+from gatepost.cli.trouble import CommandError
+from gatepost.lab.processes import LabError
+from gatepost.lab.report import Report
+
+
+def lab(
+    profile: Annotated[
+        Literal["balanced", "strict"], typer.Option("--profile", help="What each rule is worth.")
+    ] = "balanced",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A line of configuration; may be given again."),
+    ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Stay up for trying things by hand, until Ctrl-C.")
+    ] = False,
+    simulate: Annotated[
+        bool, typer.Option("--simulate", help="Without root: no Postfix, no NSD, no namespace.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+) -> None:
+    """Try Gatepost on a private Internet: who gets in, who waits, who is refused, and why."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _ended)
+    try:
+        report = _day(profile, tuple(set_ or ()), keep=keep, simulate=simulate, json=json)
+    except (LabError, ValueError) as error:
+        raise CommandError(str(error).splitlines()) from None
+    if report.problems:
+        raise typer.Exit(1)
+
+
+def _ended(number: int, _frame: Any) -> None:
+    """Take everything away and end; further signals do not disturb that."""
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, signal.SIG_IGN)
+    raise SystemExit(128 + number)
+
+
+def _day(profile: str, overrides: tuple[str, ...], *, keep: bool, simulate: bool, json: bool) -> Report:
+    from gatepost.lab.internet import missing  # noqa: PLC0415 - both worlds are not needed at once
+
+    lacks = missing()
+    if simulate or lacks:
+        if keep:
+            raise CommandError(["--keep needs the whole lab.", *lacks])
+        return _simulated(profile, overrides, lacks, json=json)
+    from gatepost.lab.day import by_hand, day  # noqa: PLC0415
+    from gatepost.lab.day import lab as whole_lab  # noqa: PLC0415
+
+    with whole_lab(profile, overrides) as up:
+        report = day(up, profile)
+        _print(report, json=json)
+        if keep:
+            print(by_hand(up), file=sys.stderr, flush=True)
+            threading.Event().wait()
+    return report
+
+
+def _simulated(profile: str, overrides: tuple[str, ...], lacks: list[str], *, json: bool) -> Report:
+    from gatepost.lab.simulation import simulated_day  # noqa: PLC0415
+
+    for sentence in lacks:
+        print(sentence, file=sys.stderr)
+    print(
+        "So the real daemon is asked by a simulated Postfix, and a small name server of the lab answers it:\n"
+        "no mail is delivered, and nothing is seen of Postfix's own log, SMTP dialogue and DNS look-ups.",
+        file=sys.stderr,
+    )
+    report = simulated_day(profile, overrides)
+    _print(report, json=json)
+    return report
+
+
+def _print(report: Report, *, json: bool) -> None:
+    from gatepost.lab.report import show, to_json  # noqa: PLC0415
+
+    if json:
+        print(to_json(report), flush=True)
+        return
+    from rich.console import Console  # noqa: PLC0415
+
+    show(report, Console(width=None if sys.stdout.isatty() else 180, highlight=False, emoji=False))
