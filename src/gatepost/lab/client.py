@@ -98,11 +98,13 @@ class SmtpDoor:
     def knock(self, actor: Actor, recipients: tuple[str, ...], server: str) -> Try:
         """Offer the actor's mail for these recipients once."""
         at = time.monotonic()
-        dialogue = Dialogue(actor.address, server, actor.port)
         try:
+            dialogue = Dialogue(actor.address, server, actor.port)
+        except OSError as error:
+            broken = Reply("(connected)", 0, str(error))
+            return Try(at, (broken,), dict.fromkeys(recipients, broken))
+        with contextlib.closing(dialogue):
             settled = _transaction(dialogue, actor, recipients)
-        finally:
-            dialogue.close()
         return Try(at, tuple(dialogue.replies), settled)
 
 
