@@ -119,4 +119,4 @@ def test_the_report_is_json_with_the_outcome_of_each_row():
 
 def test_a_line_of_the_table_says_who_and_why():
     row = rows(seen(NO, journal=[entry("reject", "dnsbl.zen.sbl", "BBBB2222")], log=NO.text))[0]
-    assert cells(row)[3:] == ("[red]refused 550[/]", "[bold]dnsbl.zen.sbl[/]", "BBBB2222")
+    assert cells(row)[2:] == ("[red]refused 550[/]", "[bold]dnsbl.zen.sbl[/]", "BBBB2222")

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -37,9 +38,9 @@ def to_json(report: Report) -> str:
 
 def show(report: Report, console: Console) -> None:
     """Print the table, what it does not say by itself, and the problems."""
-    table = Table(title=f"A day at the door, profile {report.profile}", show_lines=False, pad_edge=False)
-    for heading in ("who", "connected from", "said", "outcome", "because", "reference"):
-        table.add_column(heading, overflow="fold", vertical="top")
+    table = Table(title=_title(report), box=SIMPLE_HEAD, pad_edge=False, title_justify="left")
+    for heading in ("who", "said", "outcome", "because", "reference"):
+        table.add_column(heading, overflow="fold")
     for row in report.rows:
         table.add_row(*cells(row))
     console.print(table)
@@ -59,18 +60,22 @@ def show(report: Report, console: Console) -> None:
         console.print(f"[bold red]Contradiction:[/] {escape(problem)}")
 
 
+def _title(report: Report) -> str:
+    place = "simulated Postfix" if report.simulated else "real Postfix, NSD and SMTP"
+    return f"A day at the door: profile {report.profile}, {place}"
+
+
 def cells(row: Row) -> tuple[str, ...]:
-    """One line of the table."""
-    helo = "no HELO" if row.helo is None else f"HELO {row.helo}"
-    client = f"{row.address} ({row.seen_as})\n{helo}"
-    said = f"<{row.sender}> to " + ", ".join(one.recipient.partition("@")[0] for one in row.recipients)
+    """One line of the table; `who` is the address and the name Postfix found for it."""
+    unnamed = " (unknown)" if row.seen_as == "unknown" else ""
+    helo = "(no HELO)" if row.helo is None else f"HELO {row.helo}"
+    recipients = ", ".join(one.recipient.partition("@")[0] for one in row.recipients)
     return (
-        row.story,
-        escape(client),
-        escape(said),
+        f"{escape(row.story)}\n[dim]{escape(row.address)}{unnamed}[/]",
+        escape(f"{helo}\n{row.sender or '<>'} to {recipients}"),
         _outcomes(row.recipients),
         _because(row),
-        ", ".join(row.references),
+        "\n".join(row.references),
     )
 
 
