@@ -7,18 +7,25 @@ import asyncio
 import contextlib
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from gatepost.clock import SystemClock
 from gatepost.lab.processes import stop, wait_until_up
 from gatepost.lab.settings import Table, to_toml
 from gatepost.store.base import JournalEntry
+from gatepost.store.journal import EVERY, SqliteJournal
+from gatepost.store.options import StoreOptions
+from gatepost.store.sqlite import journal_path
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 """Starts a program: a log file, then the words of its command line."""
 Run = Callable[..., str]
 """Runs a program to its end: the words of its command line; what it printed."""
-EVERYTHING = 100_000
+EVERYBODY = "::/0"
+"""All clients: the journal finds IPv4 as mapped into IPv6."""
+ENTRIES = 100_000
 
 
 class Gate:
@@ -36,12 +43,24 @@ class Gate:
         return self._run(sys.executable, "-m", "gatepost", *words, "--config", self.config)
 
     def journal(self) -> tuple[JournalEntry, ...]:
-        """Every verdict so far, oldest first."""
-        return tuple(asyncio.run(_journal(self.database)))
+        """Every verdict so far, read from the journal's file when the daemon writes nothing more into it."""
+        seen: tuple[JournalEntry, ...] = ()
+        for _ in range(20):
+            time.sleep(2 * EVERY)
+            found = tuple(asyncio.run(_read(self.database)))
+            if len(found) == len(seen) > 0:
+                break
+            seen = found
+        return seen
 
 
-async def _journal(database: Path) -> list[JournalEntry]:
-    raise NotImplementedError(database)
+async def _read(database: Path) -> list[JournalEntry]:
+    journal = SqliteJournal(journal_path(database), StoreOptions(), SystemClock())
+    await journal.open()
+    try:
+        return await journal.find(EVERYBODY, ENTRIES)
+    finally:
+        await journal.close()
 
 
 @contextlib.contextmanager
