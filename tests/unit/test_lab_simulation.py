@@ -85,8 +85,9 @@ def test_a_refusal_at_data_counts_for_every_recipient():
 
 
 def test_an_unknown_recipient_is_refused_as_such_although_the_mail_should_wait():
-    settled, _ = knock("guesser", at("RCPT", "DEFER_IF_PERMIT 4.7.1 later"))
+    settled, asked = knock("guesser", at("RCPT", "DEFER_IF_PERMIT 4.7.1 later"))
     assert [code for code, _ in settled.values()] == [550]
+    assert [a["policy_context"] for a in asked] == ["learn"]
 
 
 def test_relaying_is_refused_without_asking():

@@ -76,7 +76,7 @@ def _simulated(profile: str, overrides: tuple[str, ...], lacks: list[str], *, js
     for sentence in lacks:
         print(sentence, file=sys.stderr)
     print(
-        "So the real daemon is asked by a simulated Postfix, and a small name server of the lab answers it:\n"
+        "The real daemon is asked by a simulated Postfix, and a small name server of the lab answers it:\n"
         "no mail is delivered, and nothing is seen of Postfix's own log, SMTP dialogue and DNS look-ups.",
         file=sys.stderr,
     )

@@ -32,14 +32,10 @@ AFTER = 0.4
 
 
 def settings(folder: Path, etc: Path, profile: str, port: int = POLICY_PORT) -> Table:
-    """Gatepost's configuration in the lab, before `--set`."""
+    """Gatepost's configuration in the lab, before `--set`; `etc` is the folder of main.cf and its maps."""
     return {
         "profile": profile,
-        "ours": {
-            "names": [cast.OUR_NAME, cast.OUR_SECOND_NAME],
-            "domains": [cast.OUR_DOMAIN],
-            "networks": ["127.0.0.0/8", "::1/128", cast.OUR_NETWORK],
-        },
+        "ours": {"postfix_config_dir": str(etc)},
         "listen": {"policy": [f"inet:127.0.0.1:{port}"]},
         "store": {"url": f"sqlite:{folder / 'gatepost.db'}"},
         "control": {"socket": str(folder / "control.sock")},

@@ -31,16 +31,36 @@ _NEEDED = (("ip", "iproute2"), ("nsd", "nsd"), ("postfix", "postfix"), ("postcon
 
 def missing() -> list[str]:
     """Sentences about what the lab needs and this machine lacks; empty when it can be built."""
-    found = []
     if os.geteuid() != 0:
-        found.append("Only root can make a network namespace and start a Postfix.")
+        return ["Only root can make a network namespace and start a Postfix.", *_not_installed()]
+    return _not_installed() or _refused()
+
+
+def _not_installed() -> list[str]:
     path = processes.search_path()
     absent = [(what, package) for what, package in _NEEDED if not shutil.which(what, path=path)]
-    if absent:
-        programs = ", ".join(what for what, _ in absent)
-        packages = " ".join(sorted({package for _, package in absent}))
-        found.append(f"Not installed: {programs} (Debian and Ubuntu: apt install {packages}).")
-    return found
+    if not absent:
+        return []
+    programs = ", ".join(what for what, _ in absent)
+    packages = " ".join(sorted({package for _, package in absent}))
+    return [f"Not installed: {programs} (Debian and Ubuntu: apt install {packages})."]
+
+
+def _refused() -> list[str]:
+    """Whether the kernel lets us make a namespace; in many containers root may not."""
+    name = f"{_name()}-trial"
+    try:
+        processes.run(["ip", "netns", "add", name])
+        processes.run(["ip", "netns", "exec", name, "true"])
+    except LabError as error:
+        return [f"Network namespaces cannot be made here, as in a container without privileges: {error}"]
+    finally:
+        _delete(name)
+    return []
+
+
+def _name() -> str:
+    return f"gatepost-lab-{os.getpid()}"
 
 
 class Internet:
@@ -113,7 +133,7 @@ def internet(addresses: Iterable[str], name_server: str) -> Iterator[Internet]:
     """
     if lacks := missing():
         raise LabError("\n".join(lacks))
-    name = f"gatepost-lab-{os.getpid()}"
+    name = _name()
     with contextlib.ExitStack() as undo:
         folder = Path(tempfile.mkdtemp(prefix=f"{name}-"))
         undo.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -131,7 +151,8 @@ def internet(addresses: Iterable[str], name_server: str) -> Iterator[Internet]:
 
 def _delete(name: str) -> None:
     if Path("/run/netns", name).exists():
-        processes.run(["ip", "netns", "delete", name])
+        with contextlib.suppress(LabError):  # a name that was made in vain is no namespace
+            processes.run(["ip", "netns", "delete", name])
 
 
 @contextlib.contextmanager

@@ -49,6 +49,8 @@ smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_
 smtpd_recipient_restrictions =
     check_policy_service {learn},
     permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination,
+    # Else an unknown recipient would be told to wait: Postfix looks by itself only when all else permits.
+    reject_unlisted_recipient,
     check_policy_service {ask}
 smtpd_data_restrictions = check_policy_service {ask}
 submission_recipient_restrictions =

@@ -27,7 +27,8 @@ def search_path() -> str:
 def environment() -> dict[str, str]:
     """Ours, with the folders of servers, and with this very Gatepost for Python programs."""
     source = str(Path(gatepost.__file__).parents[1])
-    return {**os.environ, "PATH": search_path(), "PYTHONPATH": source}
+    modules = [source, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PATH": search_path(), "PYTHONPATH": os.pathsep.join(modules)}
 
 
 def run(command: Sequence[str | Path], stdin: str = "") -> str:

@@ -25,7 +25,7 @@ from gatepost.lab.evidence import Evidence
 from gatepost.lab.gate import Gate, gatepost
 from gatepost.lab.nameserver import KINDS, Zone, name_server
 from gatepost.lab.report import Report
-from gatepost.lab.settings import with_overrides
+from gatepost.lab.settings import Table, with_overrides
 from gatepost.lab.zones import records
 from gatepost.network import pointer_name
 
@@ -33,6 +33,14 @@ _TIMEOUT = 6.0
 """Seconds to wait for an answer, as in the recommended line."""
 _REFUSAL = re.compile(r"(?P<code>[45]\d\d) (?P<text>.*)")
 _OWN = ip_network(cast.OUR_NETWORK)
+OURS: Table = {
+    "read_postfix": False,
+    "names": [cast.OUR_NAME],
+    "domains": [cast.OUR_DOMAIN],
+    "networks": ["127.0.0.0/8", cast.OUR_NETWORK],
+    "addresses": [cast.OUR_ADDRESS, cast.OUR_SECOND_ADDRESS, cast.OUR_ADDRESS_V6],
+}
+"""What the daemon reads from Postfix where there is one."""
 
 
 class SimulatedPostfix:
@@ -65,10 +73,9 @@ class SimulatedPostfix:
             return Reply(said, 554, f"5.7.1 <{to}>: Relay access denied")
         asked = {**facts, "protocol_state": "RCPT", "recipient": to}
         stream.ask({**asked, "policy_context": "learn"})
-        action = "DUNNO" if trusted else stream.ask(asked)
-        refused, text = _refusal(action)
-        if ours and to not in cast.MAILBOXES and refused < 500:
+        if not trusted and to not in cast.MAILBOXES:
             return Reply(said, 550, f"5.1.1 <{to}>: Recipient address rejected: User unknown")
+        refused, text = (0, "") if trusted else _refusal(stream.ask(asked))
         return Reply(said, refused, text) if refused else Reply(said, 250, "2.1.5 Ok")
 
     def _at_data(self, stream: "_Policy", facts: Mapping[str, str], recipients: Sequence[str]) -> Reply:
@@ -145,8 +152,8 @@ def simulated_day(profile: str, overrides: tuple[str, ...] = ()) -> Report:
         dns = stack.enter_context(name_server(all_records))
         (folder / "helo_access").write_text(cast.HELO_ACCESS)
         (folder / "rbl_override").write_text(cast.RBL_OVERRIDE)
-        table = settings(folder, folder, profile, port) | {"dns": {"servers": [f"127.0.0.1:{dns}"]}}
-        table = with_overrides(table, overrides)
+        simulated = {"ours": OURS, "dns": {"servers": [f"127.0.0.1:{dns}"]}}
+        table = with_overrides(settings(folder, folder, profile, port) | simulated, overrides)
         gate = stack.enter_context(gatepost(folder, table, _start, _run, lambda: _answers(port)))
         door = SimulatedPostfix(port, Zone(all_records))
         return held(gate, table, profile, lambda pause: _evidence(gate, play(door, pause)), simulated=True)
