@@ -158,8 +158,12 @@ def test_mail_that_waited_says_so_once_and_no_other_does(days):
                 assert marked == (one["outcome"] == "waited"), (row["key"], one)
 
 
-def test_lists_that_went_wrong_refuse_nobody(days):
+def test_lists_that_went_wrong_are_put_aside_and_refuse_nobody(days):
     for report in days.values():
+        aside = [note for note in report["notes"] if "put aside" in note]
+        assert ["refuses-open-resolvers", "lists-the-world"] == [
+            name for note in aside for name in ("refuses-open-resolvers", "lists-the-world") if name in note
+        ]
         counted = [
             f["rule"] for row in report["rows"] for f in row["findings"] if f["rule"].startswith("dnsbl")
         ]

@@ -112,7 +112,9 @@ def test_the_client_name_is_the_one_postfix_logged():
 
 def test_the_report_is_json_with_the_outcome_of_each_row():
     made = rows(seen(TAKEN, mailbox=[MESSAGE]))
-    report = Report(profile="strict", delay="1s", simulated=False, seconds=1.0, rows=tuple(made), problems=())
+    report = Report(
+        profile="strict", delay="1s", simulated=False, seconds=1.0, rows=tuple(made), notes=(), problems=()
+    )
     told = msgspec.json.decode(to_json(report))
     assert [(row["key"], row["outcome"]) for row in told["rows"]] == [("honest", "in")]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from gatepost.lab import cast
 from gatepost.lab.cast import Actor
 from gatepost.lab.client import Door, SmtpDoor, Visit, visit
-from gatepost.lab.evidence import Evidence, problems, queue_id, rows
+from gatepost.lab.evidence import Evidence, notes, problems, queue_id, rows
 from gatepost.lab.gate import Gate, gatepost
 from gatepost.lab.internet import Internet, internet
 from gatepost.lab.mailserver import MailServer, postfix
@@ -113,6 +113,7 @@ def held(
         simulated=simulated,
         seconds=round(time.monotonic() - began, 1),
         rows=tuple(rows(evidence)),
+        notes=tuple(notes(evidence)),
         problems=tuple(problems(evidence)),
     )
 
@@ -123,7 +124,9 @@ def day(up: Lab, profile: str) -> Report:
     def act(pause: float) -> Evidence:
         visits = play(SmtpDoor(), pause, up.net.enter)
         _settle(up, visits)
-        return Evidence(tuple(visits), up.gate.journal(), up.server.maillog, up.server.delivered())
+        return Evidence(
+            tuple(visits), up.gate.journal(), up.server.maillog, up.server.delivered(), up.gate.notes()
+        )
 
     return held(up.gate, up.table, profile, act, simulated=False)
 

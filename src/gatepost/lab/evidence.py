@@ -26,6 +26,8 @@ class Evidence(msgspec.Struct, frozen=True):
     journal: tuple[JournalEntry, ...]
     maillog: str | None = None
     mailboxes: Mapping[str, Sequence[str]] | None = None
+    notes: tuple[str, ...] = ()
+    """What the daemon says of itself and of the lists it asks."""
 
 
 class Recipient(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +62,6 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[dict[str, object], ...]
     """Every rule found, with what it was worth; each once."""
     references: tuple[str, ...]
-    notes: tuple[str, ...]
 
     @property
     def outcome(self) -> str:
@@ -101,7 +102,6 @@ def _row(visit: Visit, entries: Sequence[JournalEntry], evidence: Evidence) -> R
         decided_by=tuple(decided),
         findings=tuple(findings.values()),
         references=tuple(dict.fromkeys(references)) or tuple(e.reference for e in entries[-1:]),
-        notes=tuple(dict.fromkeys(note for entry in entries for note in entry.notes)),
     )
 
 
@@ -162,6 +162,13 @@ def _message(reply: Reply, recipient: str, evidence: Evidence) -> str | None:
         sent = rf" {found}: to=<{re.escape(recipient)}>,.* status=sent"
         return "" if re.search(sent, evidence.maillog) else None
     return next((m for m in evidence.mailboxes[recipient] if f" id {found}" in m), None)
+
+
+def notes(evidence: Evidence) -> list[str]:
+    """What the daemon noted, in its status and with its verdicts; each once."""
+    return list(
+        dict.fromkeys([*evidence.notes, *(note for entry in evidence.journal for note in entry.notes)])
+    )
 
 
 def problems(evidence: Evidence) -> list[str]:

@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
+
 from gatepost.clock import SystemClock
 from gatepost.lab.processes import stop, wait_until_up
 from gatepost.lab.settings import Table, to_toml
@@ -41,6 +43,11 @@ class Gate:
     def command(self, *words: str) -> str:
         """Run a `gatepost` command on this daemon's configuration; what it printed."""
         return self._run(sys.executable, "-m", "gatepost", *words, "--config", self.config)
+
+    def notes(self) -> tuple[str, ...]:
+        """What the daemon says people should know: lists put aside, parts that are off."""
+        told = msgspec.json.decode(self.command("status", "--json"))
+        return tuple(told["notes"])
 
     def journal(self) -> tuple[JournalEntry, ...]:
         """Every verdict so far, read from the journal's file when the daemon writes nothing more into it."""

@@ -21,6 +21,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     simulated: bool
     seconds: float
     rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+    """What the daemon noted: lists that it does not believe, parts that are off."""
     problems: tuple[str, ...]
     """Contradictions between what clients, Postfix, mailboxes and journal saw; empty on a good day."""
 
@@ -54,7 +56,7 @@ def show(report: Report, console: Console) -> None:
         f"Greylisting's delay is {report.delay} here, so that the day takes seconds; "
         "without a configuration it is 1m."
     )
-    for note in dict.fromkeys(note for row in report.rows for note in row.notes):
+    for note in report.notes:
         console.print(f"Gatepost noted: {escape(note)}")
     for problem in report.problems:
         console.print(f"[bold red]Contradiction:[/] {escape(problem)}")

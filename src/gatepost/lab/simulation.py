@@ -160,7 +160,7 @@ def simulated_day(profile: str, overrides: tuple[str, ...] = ()) -> Report:
 
 
 def _evidence(gate: Gate, visits: list[Visit]) -> Evidence:
-    return Evidence(tuple(visits), gate.journal())
+    return Evidence(tuple(visits), gate.journal(), notes=gate.notes())
 
 
 def _start(log: Path, *words: str | Path) -> "subprocess.Popen[bytes]":
