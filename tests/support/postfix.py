@@ -8,6 +8,7 @@ sockets and files are found where the test put them. `netns` runs it in a networ
 namespace; so does being called inside one. Raises PostfixError when it does not start.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -96,6 +97,15 @@ def free_port(host: str = "127.0.0.1") -> int:
     with socket.socket(family) as found:
         found.bind((host, 0))
         return int(found.getsockname()[1])
+
+
+def free_ports(count: int) -> list[int]:
+    """So many different TCP ports of 127.0.0.1 that nobody listens on now."""
+    with contextlib.ExitStack() as held:
+        found = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in found:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in found]
 
 
 class Postfix:

@@ -1,9 +1,11 @@
 """Which keys are looked up, and in which order: access(5), for client, HELO name, sender, recipient. Pure.
 
 Tables of patterns (cidr, regexp, pcre) are asked for what is looked at as a
-whole, as it was given; all others for its parts too, folded to lower case.
+whole: names as given, mail addresses folded to lower case. All others are
+asked for its parts, too, folded.
 """
 
+import re
 from collections.abc import Iterator
 
 import msgspec
@@ -19,6 +21,7 @@ MAX_NAME = 1024
 
 WITH_SENDER = frozenset({Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.END_OF_MESSAGE})
 """Stages at which an empty sender is the null sender."""
+_DOT_ATOM = re.compile(r"[^\s()<>\[\]:;,\\\"@.]+(?:\.[^\s()<>\[\]:;,\\\"@.]+)*")
 _NEVER_SPLIT = frozenset({"postmaster", "mailer-daemon", "double-bounce"})
 
 
@@ -59,7 +62,10 @@ def keys(looks_at: str, request: Request, style: Style) -> Keys:
 
 
 def _mail(mail: str, style: Style) -> Keys:
-    return Keys((mail,), tuple(mail_keys(mail, style))) if mail else NO_KEYS
+    if not mail:
+        return NO_KEYS
+    parts = tuple(mail_keys(mail, style))
+    return Keys(parts[:1], parts)
 
 
 def domain_keys(name: str, style: Style) -> Iterator[str]:
@@ -87,26 +93,34 @@ def address_keys(address: str) -> Iterator[str]:
 
 
 def mail_keys(mail: str, style: Style) -> Iterator[str]:
-    """user+ext@domain, user@domain, domain and its parents, user+ext@, user@."""
-    yield fold(mail)
-    local, at, domain = mail.rpartition("@")
+    """user+ext@domain, user@domain, domain and its parents, user+ext@, user@.
+
+    Postfix gives addresses without quotes; tables have a local part that is no
+    dot-atom in quotes (RFC 5321, 4.1.2).
+    """
+    local, at, domain = fold(mail).rpartition("@")
     if not at:
+        yield domain
         return
     bare = _without_extension(local, style.delimiter)
-    if bare:
-        yield fold(f"{bare}@{domain}")
+    users = [f"{_quoted(user)}@" for user in (local, bare) if user]
+    yield from (user + domain for user in users)
     yield from domain_keys(domain, style)
-    yield fold(f"{local}@")
-    if bare:
-        yield fold(f"{bare}@")
+    yield from users
+
+
+def _quoted(local: str) -> str:
+    if _DOT_ATOM.fullmatch(local):
+        return local
+    escaped = local.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _without_extension(local: str, delimiter: str) -> str:
     """The local part before its extension; empty when it has none that may be cut off."""
-    folded = local.lower()
-    if not delimiter or folded in _NEVER_SPLIT:
+    if not delimiter or local in _NEVER_SPLIT:
         return ""
-    if "-" in delimiter and (folded.startswith("owner-") or folded.endswith("-request")):
+    if "-" in delimiter and (local.startswith("owner-") or local.endswith("-request")):
         return ""
     at = next((i for i, c in enumerate(local) if c in delimiter), 0)
     return local[:at]

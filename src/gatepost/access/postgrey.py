@@ -8,6 +8,7 @@ Raises: AccessMapError, with every line whose pattern cannot be matched.
 """
 
 import re
+from collections.abc import Iterator
 from ipaddress import ip_network
 
 from gatepost.access.base import Match
@@ -41,9 +42,8 @@ def parse_recipients(data: bytes, reading: Reading) -> Index[Match]:
     return index
 
 
-def _lines(data: bytes, reading: Reading) -> list[tuple[int, str]]:
+def _lines(data: bytes, reading: Reading) -> Iterator[tuple[int, str]]:
     """Lines without comments, which begin at any #."""
-    found = []
     for number, line in enumerate(data.split(b"\n"), 1):
         try:
             text = line.partition(b"#")[0].decode().strip()
@@ -51,8 +51,7 @@ def _lines(data: bytes, reading: Reading) -> list[tuple[int, str]]:
             reading.warn(number, "skipped: the line is not UTF-8")
             continue
         if text:
-            found.append((number, text))
-    return found
+            yield number, text
 
 
 def _match(number: int, what: str, looks_at: str, reading: Reading) -> Match:

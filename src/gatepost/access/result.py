@@ -51,7 +51,7 @@ _HANG_UP = (421, 521)
 _CODE = re.compile(r"[45]\d\d")
 _RESTRICTION = re.compile(r"(?:permit|reject|check|defer|sleep)_[a-z_]+")
 _ADDRESS_STATUS = {
-    "sender": {"1": "0", "2": "8", "3": "7", "4": "0", "5": "0", "6": "0", "7": "7", "8": "8"},
+    "sender": {"1": "7", "2": "8", "3": "7", "4": "7", "6": "7", "7": "7", "8": "8"},
     "recipient": {"1": "1", "2": "2", "3": "3", "4": "4", "5": "5", "6": "6", "7": "3", "8": "2"},
 }
 """Detail of X.1.detail (addressing status) for what was looked at (access(5), "ENHANCED STATUS CODES")."""
@@ -86,7 +86,7 @@ def parse_result(value: str, looks_at: LooksAt) -> Result:
 def _split_word(value: str) -> tuple[str, str]:
     value = value.strip(SPACE)
     end = next((i for i, c in enumerate(value) if c in " \t"), len(value))
-    return value[:end], value[end:].strip(" \t")
+    return value[:end], "".join(c if c.isprintable() else " " for c in value[end:]).strip(" ")
 
 
 def _refusal(kind: Kind, code: int, of_class: str, text: str, looks_at: LooksAt) -> Result:
