@@ -41,6 +41,10 @@ docs:
 e2e:
 	$(BIN)/python -m pytest -q tests/e2e
 
+fuzz: install  ## the codecs, fed with mutated octets for a minute each
+	@set -e; for part in $(basename $(notdir $(filter-out fuzz/__init__.py,$(wildcard fuzz/*.py)))); do \
+		echo "fuzz.$$part"; $(BIN)/python -m fuzz.$$part 60; done
+
 bench: install system  ## speed, as ratios against the C floor and postgrey in one run
 	$(BIN)/python -m bench.policy
 

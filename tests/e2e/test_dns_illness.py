@@ -116,3 +116,21 @@ def test_the_daemon_notices_by_itself_and_recovers_by_itself(monkeypatch):
 
     with nsd({".": root_zone(ROOT)}) as server, Liar(relay_to(server.port)) as liar:
         asyncio.run(run(liar, liar.script))
+
+
+def test_a_well_resolver_is_examined_at_intervals(monkeypatch):
+    monkeypatch.setattr(doctoring, "AGAIN", 0.01)
+
+    async def run(liar):
+        options = DnsOptions(servers=(liar.server,), probe_every=Duration(0.03))
+        dns = open_dns(options, SystemClock())
+        looking = asyncio.create_task(dns.run())
+        async with asyncio.timeout(10):
+            while liar.count(".", "NS") < 3:
+                await asyncio.sleep(0.01)
+        assert dns.health.ill == ""
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+
+    with nsd({".": root_zone(ROOT)}) as server, Liar(relay_to(server.port)) as liar:
+        asyncio.run(run(liar))

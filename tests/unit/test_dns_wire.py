@@ -52,6 +52,7 @@ def test_a_plain_reply_is_read():
         (HEADER + QUESTION + b"\x40a" + A_RECORD[2:], "unknown kind of label"),
         (HEADER + b"\x3f" + b"a" * 63 + QUESTION, "class is not IN|cut short|over 255"),
         (HEADER + (b"\x3f" + b"a" * 63) * 4 + b"\0\0\1\0\1", "name over 255"),
+        (HEADER[:10] + b"\0\1" + QUESTION + A_RECORD + b"\x40" + b"a" * 80, "unknown kind of label"),
         (HEADER[:6] + b"\x03\xe9\0\0\0\0" + QUESTION, "too many records"),
     ],
 )
