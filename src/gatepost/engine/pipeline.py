@@ -13,7 +13,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
-from random import SystemRandom
+from random import Random
 
 import msgspec
 
@@ -36,7 +36,7 @@ FAIR_SECONDS = 600.0
 """Our own trouble defers one sender for at most this long, if configured to defer at all."""
 MAX_FAIR = 10_000
 
-_random = SystemRandom()
+_random = Random()  # seeded by the system once: a reference has to be unique, not secret
 _ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
 
@@ -127,7 +127,7 @@ class Pipeline:
         return (
             request.client_address,
             request.helo_name,
-            request.sender.rpartition("@")[2] if request.sender else None,
+            request.sender[request.sender.rfind("@") :] if "@" in request.sender else (request.sender,),
             request.client_name,
             request.reverse_client_name,
             self._due[request.stage],
