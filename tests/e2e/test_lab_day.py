@@ -184,20 +184,58 @@ def test_the_simulation_comes_to_the_same(days, profile):
     assert outcomes(days[profile]) == outcomes(simulated)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_lab_that_is_ended_leaves_nothing(number):
-    process = start("--profile", "strict")
-    name = f"gatepost-lab-{process.pid}"
-    end = time.monotonic() + 30
-    while name not in leftovers():
+def wait_until(true, seconds=60):
+    end = time.monotonic() + seconds
+    while not true():
         assert time.monotonic() < end
         time.sleep(0.01)
-    process.send_signal(number)
-    process.communicate(timeout=60)
-    assert 128 + number == process.returncode
+
+
+def assert_nothing_is_left_of(name):
     assert name not in leftovers()
     assert not Path("/etc/netns", name).exists()
     assert [] == list(Path(tempfile.gettempdir()).glob(f"{name}-*"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_lab_that_is_ended_while_it_is_built_leaves_nothing(number):
+    process = start("--profile", "strict")
+    name = f"gatepost-lab-{process.pid}"
+    wait_until(lambda: name in leftovers())
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    assert 128 + number == process.returncode
+    assert_nothing_is_left_of(name)
+
+
+def test_a_lab_that_is_kept_answers_until_it_is_interrupted():
+    process = start("--keep")
+    name = f"gatepost-lab-{process.pid}"
+    for line in process.stderr:
+        if "stays up" in line:
+            break
+    banner = subprocess.run(
+        ["ip", "netns", "exec", name, sys.executable, "-c", GREET], capture_output=True, text=True, check=True
+    )
+    assert banner.stdout == "220 mx.gatepost.example ESMTP Postfix"
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert_nothing_is_left_of(name)
+
+
+GREET = (
+    "import socket; connection = socket.create_connection(('192.0.2.25', 25));"
+    "print(connection.makefile().readline().strip(), end='')"
+)
+
+
+def test_where_no_namespace_can_be_made_the_day_is_simulated_and_that_is_said():
+    unprivileged = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"]
+    done = subprocess.run(
+        [*unprivileged, *COMMAND, "--json"], env=ENVIRONMENT, capture_output=True, text=True, check=True
+    )
+    assert "Network namespaces cannot be made here" in done.stderr
+    assert BALANCED == outcomes(json.loads(done.stdout))
 
 
 def test_a_wrong_setting_is_told_and_nothing_is_left():

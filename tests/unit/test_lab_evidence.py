@@ -86,6 +86,16 @@ def test_warnings_about_the_policy_service_are_problems_and_those_about_clients_
     assert len(problems(seen(TAKEN, mailbox=[MESSAGE], log=log))) == 1
 
 
+def test_a_message_that_tells_of_its_wait_twice_is_a_problem():
+    evidence = seen(TAKEN, mailbox=["X-Greylist: delayed 1 s\n" + MESSAGE])
+    assert problems(evidence) == [f"A message to {cast.ANNA} tells 2 times that it waited"]
+
+
+def test_what_stands_in_the_text_of_a_message_is_no_header():
+    evidence = seen(TAKEN, mailbox=["Received: id 4AB12\n\nX-Greylist: delayed\n"])
+    assert (rows(evidence)[0].recipients[0].header, problems(evidence)) == ("", [])
+
+
 def test_a_broken_connection_is_a_problem():
     assert outcome(seen(Reply("DATA", 0, ""))) == "broken"
 

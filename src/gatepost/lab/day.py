@@ -145,13 +145,14 @@ def by_hand(up: Lab) -> str:
     inside = f"ip netns exec {up.net.name}"
     return f"""\
 The lab stays up until Ctrl-C. From another terminal, as root:
-  {inside} bash                                          a shell on this Internet
-  {inside} swaks --local-interface 198.18.14.25 --server {cast.OUR_ADDRESS} \\
-      --helo mail.no-ptr.example --from a@no-ptr.example --to {cast.ANNA}
-  {inside} drill 25.29.18.198.{cast.ZEN}          what the block list says
   tail -f {up.server.folder}/maillog
-  {inside} env {_python()} -m gatepost explain {cast.ANNA} --config {up.gate.config}"""
+  {inside} {_python()} -m gatepost explain {cast.ANNA} --config {up.gate.config}
+  {inside} bash
+a shell on this Internet; with the packages swaks and ldnsutils for example
+  swaks --server {cast.OUR_ADDRESS} --local-interface 198.18.14.25 --helo mail.no-ptr.example \\
+      --from a@no-ptr.example --to {cast.ANNA}
+  drill 25.29.18.198.{cast.ZEN}"""
 
 
 def _python() -> str:
-    return f"PYTHONPATH={environment()['PYTHONPATH']} {sys.executable}"
+    return f"env PYTHONPATH={environment()['PYTHONPATH']} {sys.executable}"

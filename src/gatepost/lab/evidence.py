@@ -121,7 +121,6 @@ def _recipient(visit: Visit, recipient: str, evidence: Evidence) -> Recipient:
     last = tries[-1].settled[recipient]
     message = _message(last, recipient, evidence)
     outcome = _outcome(last.code, len(tries), delivered=message is not None)
-    header = next((ln for ln in (message or "").splitlines() if ln.lower().startswith("x-greylist:")), "")
     return Recipient(
         recipient=recipient,
         outcome=outcome,
@@ -129,7 +128,7 @@ def _recipient(visit: Visit, recipient: str, evidence: Evidence) -> Recipient:
         reply=last.text,
         tries=len(tries),
         waited=round(tries[-1].at - tries[0].at, 1),
-        header=header,
+        header=next(iter(_headers(message or "")), ""),
     )
 
 
@@ -173,7 +172,7 @@ def notes(evidence: Evidence) -> list[str]:
 
 def problems(evidence: Evidence) -> list[str]:
     """Where witnesses contradict each other, and what Postfix complained about."""
-    return [*_unlogged(evidence), *_undelivered(evidence), *_warnings(evidence)]
+    return [*_unlogged(evidence), *_undelivered(evidence), *_doubled(evidence), *_warnings(evidence)]
 
 
 def _unlogged(evidence: Evidence) -> Iterable[str]:
@@ -190,6 +189,20 @@ def _undelivered(evidence: Evidence) -> Iterable[str]:
         for one in row.recipients:
             if one.outcome in {"lost", "broken"}:
                 yield f"{row.key}: mail to {one.recipient} is {one.outcome} ({one.code} {one.reply})"
+
+
+def _doubled(evidence: Evidence) -> Iterable[str]:
+    """Messages that tell of their wait more than once."""
+    for mailbox, messages in (evidence.mailboxes or {}).items():
+        for message in messages:
+            if len(_headers(message)) > 1:
+                yield f"A message to {mailbox} tells {len(_headers(message))} times that it waited"
+
+
+def _headers(message: str) -> list[str]:
+    """The `X-Greylist` fields of a message."""
+    head = message.partition("\n\n")[0]
+    return [line for line in head.splitlines() if line.lower().startswith("x-greylist:")]
 
 
 def _warnings(evidence: Evidence) -> Iterable[str]:
