@@ -22,6 +22,7 @@ WRONG = 2
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "Answer Postfix's questions, in the foreground."),
+    "ask": ("ask", "What would happen to this client, and why; changes nothing."),
     "explain": ("explain", "Why a mail was refused, delayed or let in."),
     "allow": ("lists", "Let in what would be refused or would have to wait."),
     "deny": ("lists", "Refuse it, whatever else is known."),
