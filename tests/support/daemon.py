@@ -58,12 +58,13 @@ class Daemon:
     def start(self, wait=True):
         """Start it and wait until it says that it is ready."""
         command = [sys.executable, "-m", "gatepost", "run", "--config", str(self.config)]
-        self.process = subprocess.Popen(
-            [*self._prefix, *command],
-            stderr=self.log.open("ab"),
-            stdout=subprocess.DEVNULL,
-            env=os.environ | {"PYTHONPATH": str(ROOT / "src")} | self._env,
-        )
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*self._prefix, *command],
+                stderr=log,
+                stdout=subprocess.DEVNULL,
+                env=os.environ | {"PYTHONPATH": str(ROOT / "src")} | self._env,
+            )
         if wait:
             self.wait_for("ready")
         return self
