@@ -73,7 +73,7 @@ class SqliteCorrespondents:
         return await self._worker.ask(self._count)
 
     async def _look_up(self, mail: str, now: float, keep: float) -> bool:
-        last = await self._worker.ask(partial(_last, mail))
+        last = await self._worker.ask(partial(last_written, mail))
         if last is None:
             return False
         self._recent.put(mail, last)
@@ -119,6 +119,7 @@ class SqliteCorrespondents:
         return number
 
 
-def _last(mail: str, connection: sqlite3.Connection) -> int | None:
+def last_written(mail: str, connection: sqlite3.Connection) -> int | None:
+    """When one of us wrote to this address last, in milliseconds."""
     found = connection.execute("SELECT last FROM correspondent WHERE mail = ?", (mail,)).fetchone()
     return None if found is None else found[0]

@@ -23,6 +23,7 @@ from gatepost.clock import Clock
 from gatepost.store import migrate
 from gatepost.store.base import StoreError
 from gatepost.store.lock import Lock
+from gatepost.store.places import make_directory, make_file
 
 log = logging.getLogger("gatepost.store")
 
@@ -93,7 +94,7 @@ class File:
         self.mended: deque[str] = deque(maxlen=ASIDE_KEPT)
         """What was wrong and is mended."""
         self.fresh = 0
-        """Counts how often what was remembered here was lost."""
+        """Grows whenever rows went that copies in memory may still stand for."""
         self._schema = schema
         self._clock = clock
         self._busy = busy
@@ -141,21 +142,20 @@ class File:
 
     def failed(self, error: Exception) -> StoreError:
         """Work did not succeed: what to tell those who asked."""
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        told = str(error) if isinstance(error, StoreError) else _told(self.path, error, code)
+        code = _code(error)
+        text = str(error) if isinstance(error, StoreError) else told(self.path, error)
         if code in _PASSING and self._connection is not None:
             self._roll_back()
         else:
             self.close()
         if code in _DAMAGE:
-            told = self._set_aside(told)
-            return StoreError(told)
-        if told != self.trouble:
-            log.error("store: %s", told)
-        self.trouble = told
+            return StoreError(self._set_aside(text))
+        if text != self.trouble:
+            log.error("store: %s", text)
+        self.trouble = text
         self._pause = min(max(self._pause * 2, PAUSE_MIN), PAUSE_MAX)
         self._retry_at = self._clock.monotonic() + self._pause
-        return StoreError(told)
+        return StoreError(text)
 
     def close(self) -> None:
         """Let go of the file; it may be opened again."""
@@ -171,15 +171,15 @@ class File:
         if self._lock is not None:
             self._lock.take()
         if self._rescue is not None and _is_lost(self.path):
-            told = self._rescue()
-            if told:
-                self._mend(told)
+            rescued = self._rescue()
+            if rescued:
+                self._mend(rescued)
         try:
             self._connection = self._connect()
         except sqlite3.DatabaseError as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGE:
+            if _code(error) not in _DAMAGE:
                 raise
-            self._set_aside(_told(self.path, error, sqlite3.SQLITE_CORRUPT))
+            self._set_aside(told(self.path, error))
             self._connection = self._connect()
         self._identity = _identity(self.path)
         self._look_at = self._clock.monotonic() + LOOK_EVERY
@@ -217,7 +217,7 @@ class File:
         self._look_at = now + LOOK_EVERY
         return _identity(self.path) != self._identity
 
-    def _set_aside(self, told: str) -> str:
+    def _set_aside(self, text: str) -> str:
         """Put a damaged file out of the way, and say so; the next `connection` starts afresh."""
         aside = _name_aside(self.path, self._clock.now())
         try:
@@ -226,18 +226,18 @@ class File:
                     Path(f"{self.path}{ending}").rename(f"{aside}{ending}")
             _remove_oldest_aside(self.path)
         except OSError as error:
-            self.trouble = f"{told}, and cannot be set aside ({error.strerror})"
+            self.trouble = f"{text}, and cannot be set aside ({error.strerror})"
             self._pause, self._retry_at = PAUSE_MAX, self._clock.monotonic() + PAUSE_MAX
             return self.trouble
-        told = f"{told}: kept aside as {aside.name}"
+        text = f"{text}: kept aside as {aside.name}"
         self.fresh += 1
         rescued = self._rescue() if self._rescue is not None else ""
-        self._mend(f"{told}; {rescued or 'started afresh'}")
-        return told
+        self._mend(f"{text}; {rescued or 'started afresh'}")
+        return text
 
-    def _mend(self, told: str) -> None:
-        log.error("store: %s", told)
-        self.mended.append(told)
+    def _mend(self, text: str) -> None:
+        log.error("store: %s", text)
+        self.mended.append(text)
 
 
 def connect(path: Path, mode: str, busy: float) -> sqlite3.Connection:
@@ -249,22 +249,6 @@ def connect(path: Path, mode: str, busy: float) -> sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,
     )
-
-
-def make_directory(directory: Path) -> None:
-    """Make the directory for our files, for us and our group only."""
-    if not directory.is_dir():
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        directory.mkdir(mode=0o750, exist_ok=True)
-
-
-def make_file(path: Path) -> None:
-    """Make an empty file for us and our group only; SQLite gives the files beside it the same mode.
-
-    Never opens one that exists: closing it would drop SQLite's locks on it (fcntl(2)).
-    """
-    with suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o640))
 
 
 def _check(connection: sqlite3.Connection) -> None:
@@ -309,8 +293,14 @@ def _remove_oldest_aside(path: Path) -> None:
             Path(f"{name}{ending}").unlink(missing_ok=True)
 
 
-def _told(path: Path, error: Exception, code: int) -> str:
-    """A sentence about an error, with what to do."""
+def told(path: Path, error: Exception) -> str:
+    """A sentence about an error of SQLite or the system, with what to do."""
     if isinstance(error, OSError):
         return f"{error.filename or path}: {error.strerror or error}; check the directory, its owner and mode"
-    return f"{path}: {_ADVICE.get(code, 'SQLite cannot work with it')} ({error})"
+    return f"{path}: {_ADVICE.get(_code(error), 'SQLite cannot work with it')} ({error})"
+
+
+def _code(error: Exception) -> int:
+    """SQLite's primary result code; 0 when there is none."""
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF

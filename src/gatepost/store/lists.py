@@ -39,10 +39,10 @@ class SqliteLists:
         return await self._worker.ask(partial(self._remove, list_name, plain(what), looks_at))
 
     async def entries(self, now: float) -> list[ListEntry]:
-        return await self._worker.ask(partial(_entries, now))
+        return await self._worker.ask(partial(entries, now))
 
     async def version(self) -> int:
-        return await self._worker.ask(_version)
+        return await self._worker.ask(version)
 
     # --- in the thread -------------------------------------------------------------------------------
 
@@ -86,7 +86,7 @@ class SqliteLists:
         self.changed = True
 
 
-def _entries(now: float, connection: sqlite3.Connection) -> list[ListEntry]:
+def entries(now: float, connection: sqlite3.Connection) -> list[ListEntry]:
     found = connection.execute(
         f"SELECT {_COLUMNS} FROM entry WHERE expires IS NULL OR expires > ? ORDER BY id",  # noqa: S608
         (now,),
@@ -94,7 +94,7 @@ def _entries(now: float, connection: sqlite3.Connection) -> list[ListEntry]:
     return [ListEntry(**dict(zip(_COLUMNS.split(", "), row, strict=True))) for row in found.fetchall()]
 
 
-def _version(connection: sqlite3.Connection) -> int:
+def version(connection: sqlite3.Connection) -> int:
     number: int = connection.execute("SELECT number FROM version").fetchone()[0]
     return number
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gatepost.store.base import StoreError
+from gatepost.store.places import give_to_owner
 
 
 class Lock:
@@ -39,6 +40,7 @@ class Lock:
                 "stop it, or give this one its own"
             ) from None
         with suppress(OSError):  # who it is only helps people; a full disk must not stop us here
+            give_to_owner(descriptor, self.path.parent)
             os.truncate(descriptor, 0)
             os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
         self._descriptor = descriptor

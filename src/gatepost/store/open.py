@@ -6,9 +6,12 @@ Raises: StoreError for a URL that names none.
 from pathlib import Path
 
 from gatepost.clock import Clock
-from gatepost.store.base import Store, StoreError
+from gatepost.store import snapshot
+from gatepost.store.base import Journal, Store, StoreError
+from gatepost.store.beside import StoreBeside
 from gatepost.store.memory import MemoryStore
 from gatepost.store.options import StoreOptions
+from gatepost.store.places import kept_path
 from gatepost.store.sqlite import SqliteStore
 
 
@@ -17,6 +20,31 @@ def open_store(options: StoreOptions, clock: Clock) -> Store:
     if options.url == "memory:":
         return MemoryStore(options)
     return SqliteStore(sqlite_path(options.url), options, clock)
+
+
+def open_beside(options: StoreOptions, clock: Clock, *, change_lists: bool = False) -> Store:
+    """The same store for a command, beside a running daemon or without: nothing but the lists is changed.
+
+    Raises:
+        StoreError: it is no store that two processes can look at.
+    """
+    if options.url == "memory:":
+        raise StoreError("memory: is forgotten when the daemon ends, and only the daemon can look into it")
+    return StoreBeside(sqlite_path(options.url), options, clock, change_lists=change_lists)
+
+
+def open_journal_reader(options: StoreOptions, clock: Clock) -> Journal:
+    """The journal alone, to search."""
+    return open_beside(options, clock).journal
+
+
+def restore_snapshot(options: StoreOptions, number: int = 0) -> str:
+    """Put a snapshot of what people entered back, while no daemon runs; a sentence about what was done.
+
+    Raises:
+        StoreError: it cannot be done.
+    """
+    return snapshot.restore(kept_path(sqlite_path(options.url)), number)
 
 
 def sqlite_path(url: str) -> Path:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from gatepost.store import migrate
 from gatepost.store.base import StoreError
-from gatepost.store.file import connect, make_file
+from gatepost.store.file import connect
+from gatepost.store.places import make_file
 
 SCHEMA = "kept"
 

@@ -17,17 +17,8 @@ from gatepost.store.journal import SqliteJournal
 from gatepost.store.kept import Kept
 from gatepost.store.lock import Lock
 from gatepost.store.options import StoreOptions
+from gatepost.store.places import journal_path, kept_path, lock_path
 from gatepost.store.triplets import SqliteGreylist
-
-
-def kept_path(path: Path) -> Path:
-    """Where what people entered stands."""
-    return path.with_name(f"{path.stem}-kept{path.suffix}")
-
-
-def journal_path(path: Path) -> Path:
-    """Where the journal stands."""
-    return path.with_name(f"{path.stem}-journal{path.suffix}")
 
 
 class SqliteStore:
@@ -40,7 +31,7 @@ class SqliteStore:
             clock,
             busy=options.busy_timeout,
             pragmas=("PRAGMA synchronous = FULL",),
-            lock=Lock(path.with_name(path.name + ".lock")),
+            lock=Lock(lock_path(path)),
         )
         self.kept = Kept(kept_path(path), options, clock)
         self.greylist = SqliteGreylist(triplets, options, clock)

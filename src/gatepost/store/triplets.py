@@ -16,6 +16,7 @@ Raises: StoreError.
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 
 import msgspec
@@ -137,10 +138,11 @@ class SqliteGreylist:
         terms: Terms,
     ) -> None:
         """Let something be written that nobody waits for: when it is lost, mail waits once more at worst."""
-        if self._asked >= self._options.waiting_questions or self._file.is_paused:
+        if self._asked >= self._options.waiting_questions:
             return
-        self._worker.post(Question(act, rows.clean(triplets), now, terms))
-        self._asked += 1
+        with suppress(StoreError):
+            self._worker.post(Question(act, rows.clean(triplets), now, terms))
+            self._asked += 1
 
     def _deliver(
         self, questions: list[Question], answers: list[Meeting | None], book: Book, fresh: int, taken: int
@@ -175,7 +177,7 @@ class SqliteGreylist:
         excess = max(rows_now - self._options.triplets, 0)
         left = excess
         while left > 0:
-            gone = await self._worker.ask(partial(rows.forget_oldest, limit=min(left, rows.STEP)))
+            gone = await self._worker.ask(partial(self._forget_oldest, min(left, rows.STEP)))
             if not gone:
                 break
             left -= len(gone)
@@ -202,6 +204,7 @@ class SqliteGreylist:
         except sqlite3.Error:
             self._waiting.clear()
             raise
+        self._added += len(book.changed)
         for network in {triplet.network for triplet in triplets}:
             self._waiting.put(network, book.waiting.get(network, 0))
         return partial(self._deliver, asked, answers, book, fresh, len(questions))
@@ -233,8 +236,21 @@ class SqliteGreylist:
             self._waiting.clear()
         return gone
 
+    def _forget_oldest(self, limit: int, connection: sqlite3.Connection) -> list[Triplet]:
+        self._waiting.clear()
+        return rows.forget_oldest(connection, limit)
+
     def _chore(self, connection: sqlite3.Connection) -> None:
-        """Nothing to do: that it ran shows that the file is well."""
+        """Make room when a flood comes between two expiries."""
+        if self._added <= self._options.triplets // 10:
+            return
+        self._added = 0
+        counted = rows.count(connection)
+        excess = counted["waiting"] + counted["passed"] - self._options.triplets
+        while excess > 0 and (gone := rows.forget_oldest(connection, min(excess, rows.STEP))):
+            excess -= len(gone)
+            self._waiting.clear()
+            self._file.fresh += 1
 
     def _count(self) -> dict[str, int]:
         """Counted on a connection of its own: it may take long."""

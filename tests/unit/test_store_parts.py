@@ -1,0 +1,181 @@
+"""The small parts of the store: bounded memory, the filter of strangers, search keys, URLs, limits."""
+
+import asyncio
+
+import pytest
+
+from gatepost.clock import FakeClock
+from gatepost.store.base import Meeting, Outcome, StoreError, Terms, Triplet
+from gatepost.store.maybe import Maybe
+from gatepost.store.open import open_store, sqlite_path
+from gatepost.store.options import StoreOptions
+from gatepost.store.recent import Recent
+from gatepost.store.search import Search, client_key, mail_key, search
+from gatepost.store.sqlite import SqliteStore
+
+
+def test_recent_never_holds_more_than_its_size():
+    recent: Recent[int, int] = Recent(10)
+    for number in range(1000):
+        recent.put(number, number)
+        assert len(recent) <= 10
+    assert 999 == recent.get(999)
+    assert recent.get(0) is None
+
+
+def test_recent_keeps_what_is_used():
+    recent: Recent[int, int] = Recent(10)
+    for number in range(1, 1000):
+        recent.put(0, 7)
+        recent.put(number, number)
+        assert 7 == recent.get(0)
+
+
+def test_recent_never_gives_an_older_value_back():
+    recent: Recent[str, int] = Recent(4)
+    for number in range(100):
+        recent.put("x", number)
+        recent.put(f"other{number}", number)
+        assert number == recent.get("x")
+    recent.drop("x")
+    assert recent.get("x") is None
+    recent.clear()
+    assert 0 == len(recent)
+
+
+def test_maybe_never_denies_what_was_added_and_denies_most_else():
+    added = [f"user{number}@example.org" for number in range(20_000)]
+    maybe = Maybe(added)
+    assert all(mail in maybe for mail in added)
+    assert 100 > sum(f"other{number}@example.org" in maybe for number in range(20_000))
+
+
+@pytest.mark.parametrize(
+    ("what", "expected"),
+    [
+        ("3f2a", Search("3f2a")),
+        ("192.0.2.1", Search("192.0.2.1", clients=("00000000000000000000ffffc0000201",) * 2)),
+        ("::ffff:192.0.2.1", Search("::ffff:192.0.2.1", clients=("00000000000000000000ffffc0000201",) * 2)),
+        (
+            "2001:db8::/32",
+            Search("2001:db8::/32", clients=("20010db8" + "0" * 24, "20010db8" + "f" * 24)),
+        ),
+        ("192.0.2.1/24", Search("192.0.2.1/24")),
+        ("Ann@Example.ORG", Search("Ann@Example.ORG", mails=("example.org@ann", "example.org@ann"))),
+        ("@ü.example", Search("@ü.example", mails=("xn--tda.example@", "xn--tda.example@\U0010ffff"))),
+        (" <> ", Search("<>", mails=("<>", "<>"))),
+        ("", Search("")),
+        ("@", Search("@")),
+    ],
+)  # fmt: skip
+def test_what_is_looked_for_becomes_keys(what, expected):
+    assert expected == search(what)
+
+
+def test_an_address_sorts_within_its_network_and_a_mail_within_its_domain():
+    first, last = search("192.0.2.0/24").clients or ("", "")
+    assert first <= client_key("192.0.2.255") <= last
+    assert not first <= client_key("192.0.3.0") <= last
+    first, last = search("@example.org").mails or ("", "")
+    assert first <= mail_key("zoë@example.org") <= last
+    assert not first <= mail_key("ann@example.org.example.com") <= last
+    assert not first <= mail_key("ann@sub.example.org") <= last
+
+
+@pytest.mark.parametrize("url", ["", "sqlite", "sqlite:", "mysql:x", "/var/lib/gatepost.db", "sqlite:a\0b"])
+def test_a_url_that_names_no_store_is_told(url):
+    with pytest.raises(StoreError, match="names no store"):
+        open_store(StoreOptions(url=url), FakeClock())
+
+
+def test_urls_with_slashes_name_the_same_file():
+    assert sqlite_path("sqlite:/a/b.db") == sqlite_path("sqlite:///a/b.db")
+
+
+def run(tmp_path, what, **limits):
+    async def play() -> None:
+        clock = FakeClock()
+        store = open_store(StoreOptions(url=f"sqlite:{tmp_path}/gatepost.db", **limits), clock)
+        assert isinstance(store, SqliteStore)
+        await store.open()
+        await what(store, clock)
+        await store.close()
+
+    asyncio.run(play())
+
+
+async def outcome(store, clock, triplet, terms):
+    answer = store.greylist.meet(triplet, clock.now(), terms)
+    return (answer if isinstance(answer, Meeting) else await answer).outcome
+
+
+def test_a_flood_between_two_expiries_is_bounded_too(tmp_path):
+    async def what(store, clock) -> None:
+        terms = Terms(delay=10)
+        for number in range(1000):
+            await store.greylist.start([of(number)], clock.now(), terms)
+            clock.advance(1)
+        assert (await store.greylist.count())["waiting"] <= 60
+        assert Outcome.EARLY == await outcome(store, clock, of(999), terms)
+
+    run(tmp_path, what, triplets=50)
+
+
+def of(number):
+    return Triplet(f"10.0.{number % 250}.0/24", "ann@example.org", f"user{number}@example.net")
+
+
+def test_too_many_questions_at_once_are_refused_at_once(tmp_path):
+    async def what(store, clock) -> None:
+        waiting = [store.greylist.meet(of(number), clock.now(), Terms()) for number in range(10)]
+        with pytest.raises(StoreError, match="10 questions wait"):
+            store.greylist.meet(of(11), clock.now(), Terms())
+        store.greylist.accept([of(12)], clock.now(), Terms())
+        assert {Outcome.NEW} == {meeting.outcome for meeting in await asyncio.gather(*waiting)}
+        assert Outcome.NEW == (await store.greylist.meet(of(12), clock.now(), Terms())).outcome
+
+    run(tmp_path, what, waiting_questions=10)
+
+
+def test_beyond_the_limit_the_oldest_waiting_go_first_then_those_that_passed(tmp_path):
+    async def what(store, clock) -> None:
+        terms = Terms(delay=10)
+        for number in range(100):
+            await store.greylist.start([of(number)], clock.now(), terms)
+            clock.advance(1)
+        store.greylist.accept([of(0), of(1)], clock.now(), terms)
+        await store.greylist.expire(clock.now(), terms)
+        assert {"waiting": 48, "passed": 2, "clients": 0} == await store.greylist.count()
+        assert Outcome.EARLY == await outcome(store, clock, of(99), terms)
+        assert Outcome.NEW == await outcome(store, clock, of(40), terms)
+
+    run(tmp_path, what, triplets=50)
+
+
+def test_a_closed_store_answers_with_its_error_only(tmp_path):
+    async def what(store, clock) -> None:
+        await store.close()
+        with pytest.raises(StoreError, match="not open"):
+            store.greylist.meet(of(1), clock.now(), Terms())
+        store.greylist.accept([of(1)], clock.now(), Terms())
+        with pytest.raises(StoreError, match="not open"):
+            await store.lists.version()
+        await store.open()
+        assert Outcome.NEW == (await store.greylist.meet(of(1), clock.now(), Terms())).outcome
+
+    run(tmp_path, what)
+
+
+def test_a_journal_larger_than_it_may_be_loses_its_oldest(tmp_path):
+    from contract.test_stores import verdict  # noqa: PLC0415
+
+    async def what(store, clock) -> None:
+        for number in range(5000):
+            store.journal.write(verdict(number))
+        await store.journal.flush()
+        assert 3000 < await store.journal.expire(0)
+        assert [] == await store.journal.find("ref0")
+        assert 1 == len(await store.journal.find("ref4999"))
+        assert (tmp_path / "gatepost-journal.db").stat().st_size < 3_000_000
+
+    run(tmp_path, what, journal_size=1)
