@@ -19,7 +19,7 @@ from gatepost.lab.settings import Table, to_toml
 from gatepost.store.base import JournalEntry
 from gatepost.store.journal import EVERY, SqliteJournal
 from gatepost.store.options import StoreOptions
-from gatepost.store.sqlite import journal_path
+from gatepost.store.places import journal_path
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 """Starts a program: a log file, then the words of its command line."""
