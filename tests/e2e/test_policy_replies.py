@@ -139,6 +139,7 @@ def check(reply, verdict):
     assert "Server configuration" not in reply
     assert len(reply) <= 510
     if reply[0] != "2":
+        assert reply[:3] not in {"421", "521"}, "these hang up"
         assert reply[4] == reply[0]
         assert "4.3.0" not in reply
         if verdict.reference == "K7QX2M9A":
