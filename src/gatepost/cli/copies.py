@@ -15,7 +15,7 @@ from gatepost.store.blank import BlankStore
 from gatepost.store.file import connect
 from gatepost.store.open import open_store, sqlite_path
 from gatepost.store.options import StoreOptions
-from gatepost.store.sqlite import kept_path
+from gatepost.store.places import kept_path
 
 
 @contextmanager
