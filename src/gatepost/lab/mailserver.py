@@ -47,15 +47,20 @@ virtual_gid_maps = static:{nobody}
 smtpd_helo_required = no
 smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination
 smtpd_recipient_restrictions =
-    check_policy_service {learn},
-    permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination,
-    # Else an unknown recipient would be told to wait: Postfix looks by itself only when all else permits.
-    reject_unlisted_recipient,
+    check_policy_service {learn}
+    permit_mynetworks
+    permit_sasl_authenticated
+    reject_unauth_destination
+    reject_unlisted_recipient
     check_policy_service {ask}
-smtpd_data_restrictions = check_policy_service {ask}
+
+smtpd_data_restrictions =
+    check_policy_service {ask}
+
 submission_recipient_restrictions =
-    check_policy_service {learn},
-    permit_sasl_authenticated, reject
+    check_policy_service {learn}
+    permit_sasl_authenticated
+    reject
 
 smtpd_sasl_type = dovecot
 smtpd_sasl_path = inet:127.0.0.1:{sasl_port}
