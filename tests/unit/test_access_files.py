@@ -146,18 +146,6 @@ def test_postgreys_whitelist_recipients_verbatim(recipient):
     assert said(access, recipient=recipient) == expected
 
 
-def test_the_lists_that_come_with_postgrey_are_read_without_a_complaint():
-    clients, recipients = (
-        pathlib.Path("/etc/postgrey") / n for n in ("whitelist_clients", "whitelist_recipients")
-    )
-    present = clients.exists()
-    access = table(
-        postgrey_clients=(str(clients),) if present else (),
-        postgrey_recipients=(str(recipients),) if present else (),
-    )
-    assert access.troubles() == ()
-
-
 CIDR = {
     "192.0.2.1": ("allow", "all", 2),
     "192.0.2.2": ("deny", "all", 3),

@@ -5,18 +5,23 @@ Names stand for themselves and everything below them.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 from gatepost.access.lookup import MAX_NAME
 from gatepost.access.networks import NetworkMap
 from gatepost.access.patterns import Patterns
 from gatepost.address import normal_domain, normal_mail, split
-from gatepost.network import Address, Network, parse_address
+from gatepost.network import Network, parse_address
 
 T = TypeVar("T")
 
 UNVERIFIED = "unknown"
 """What Postfix gives as client_name when the name does not lead back to the address."""
+
+
+_LONGEST_ADDRESS = 64
+_address = lru_cache(8192)(parse_address)
 
 
 class Index(Generic[T]):
@@ -89,7 +94,7 @@ class Index(Generic[T]):
         yield from self._patterns.all(mail)
 
     def _by_address(self, text: str) -> Iterator[T]:
-        address: Address | None = parse_address(text) if self._networks else None
+        address = _address(text) if self._networks and len(text) <= _LONGEST_ADDRESS else None
         if address is not None:
             yield from self._networks.all(address)
 
