@@ -138,6 +138,12 @@ def test_an_entry_of_an_own_list_may_bring_its_own_code():
     assert (verdict.code, verdict.enhanced) == (521, "5.7.0")
 
 
+def test_an_entry_of_an_own_list_may_let_a_later_refusal_win():
+    own = [Finding("access.defer", "maybe later", enhanced="4.2.0", if_permit=True)]
+    verdict = decide(own, TERMS)
+    assert (verdict.if_permit, verdict.enhanced, verdict.text) == (True, "4.2.0", "maybe later")
+
+
 def test_a_code_of_the_wrong_class_is_not_taken_over():
     verdict = decide([Finding("access.deny", "go away", code=450, enhanced="4.7.0")], TERMS)
 
