@@ -10,6 +10,7 @@ import re
 import msgspec
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_LONGEST = 100 * 366 * _UNITS["d"]
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|m|h|d|w)")
 
 
@@ -40,8 +41,8 @@ def duration(text: str | float) -> Duration:
         ValueError: not a duration, or negative.
     """
     if isinstance(text, int | float):
-        if text < 0:
-            raise ValueError("a duration cannot be negative")
+        if not 0 <= text <= _LONGEST:
+            raise ValueError("a duration cannot be negative, nor longer than a hundred years")
         return Duration(text)
     rest, total = text.strip().lower(), 0.0
     if not rest:
@@ -52,6 +53,8 @@ def duration(text: str | float) -> Duration:
             raise ValueError(f'"{text}" is not a duration; write for example "90s", "5m", "1h 30m" or "2d"')
         total += float(match["number"]) * _UNITS[match["unit"]]
         rest = rest[match.end() :].lstrip()
+    if total > _LONGEST:
+        raise ValueError(f'"{text[:40]}" is longer than a duration may be: a hundred years')
     return Duration(total)
 
 

@@ -14,7 +14,9 @@ DATA, so they are remembered from RCPT.
 from collections import OrderedDict
 from collections.abc import Awaitable, Iterable, Sequence
 from functools import lru_cache
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from gatepost.address import normal_domain, normal_mail, normal_sender, split
 from gatepost.checks.base import Check
@@ -48,9 +50,9 @@ class GreylistOptions(Options, frozen=True):
     clients_after: int = 5
     """A client network passes at once after so many mails that waited and came back, one counted in
     an hour; 0: never."""
-    ipv4_prefix: int = 24
+    ipv4_prefix: Annotated[int, Meta(ge=0, le=32)] = 24
     """Bits of an IPv4 address that are one network in a triplet: a provider's pool counts as one."""
-    ipv6_prefix: int = 64
+    ipv6_prefix: Annotated[int, Meta(ge=0, le=128)] = 64
     """Bits of an IPv6 address that are one network in a triplet."""
     pending_per_network: int = 200
     """Triplets of one network that may wait at once; beyond that all its mail shares one triplet,

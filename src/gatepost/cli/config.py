@@ -14,6 +14,7 @@ from gatepost.config.expected import plain
 from gatepost.config.load import load
 from gatepost.config.places import config_file
 from gatepost.config.problem import ConfigError
+from gatepost.config.rules_page import rules_page
 from gatepost.config.schema import as_file
 from gatepost.config.toml import toml_lines
 
@@ -63,3 +64,9 @@ def example() -> None:
 def reference_page() -> None:
     """Print the reference page of all options (docs/config.md)."""
     print(reference.reference(), end="")
+
+
+@app.command(name="rules")
+def rules_of_all() -> None:
+    """Print the page of all rules, with their worth in each profile (docs/rules.md)."""
+    print(rules_page(), end="")

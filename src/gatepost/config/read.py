@@ -79,13 +79,20 @@ class Reader:
         read: dict[str, Any] = {}
         for key, field in fields.items():
             if key in plain:
-                read[field.name] = self.value(field.type, plain[key], (*path, key))
+                read[field.name] = self._option(field.type, plain[key], (*path, key))
             elif field.required:
                 self.wrong((*path, key), f"is needed: expected {expected(field.type)}")
                 read[field.name] = MISSING
         if MISSING in read.values():
             return MISSING
         return self._build(kind, read, path)
+
+    def _option(self, kind: Any, plain: object, path: KeyPath) -> Any:
+        """One option of a section: no number of those can be negative."""
+        if kind in (int, float) and isinstance(plain, int | float) and plain < 0:
+            self.wrong(path, f"expected {expected(kind)}, found {found_text(plain)}, which is negative")
+            return MISSING
+        return self.value(kind, plain, path)
 
     def _build(self, kind: type[msgspec.Struct], read: dict[str, Any], path: KeyPath) -> Any:
         try:
