@@ -37,6 +37,7 @@ REFUSED = {
     "!/(a)/ REJECT $1": "no such part",
     "/(a)/ $1": "only $1, $2, ... in the text",
     "/(a)/ REJECT $name": "only $1, $2, ... in the text",
+    "/a/ \x1c": "no result of access(5)",
     "/a/ FILTER x:y": "FILTER cannot be honoured",
     "if /a/": "if without endif",
     "endif": "endif without if",

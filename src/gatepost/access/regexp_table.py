@@ -15,6 +15,7 @@ import msgspec
 from gatepost.access.entry import Entry, EntryMaker
 from gatepost.access.lines import SPACE, logical_lines
 from gatepost.access.patterns import MAX_TEXT, PatternError, Patterns
+from gatepost.access.result import split_word
 from gatepost.access.rules import Rules
 
 MAX_SUBSTITUTED = 400
@@ -97,7 +98,7 @@ class _Parser:
             group = part["a"] or part["b"] or part["c"]
             if group and (not positive or not 1 <= int(group) <= pattern.groups):
                 raise PatternError(f"{part[0]}: the pattern has no such part")
-        if "$" in _PART.sub("", value) or "$" in value.split()[0]:
+        if "$" in _PART.sub("", value) or "$" in split_word(value)[0]:
             raise PatternError(f'"{value}": only $1, $2, ... in the text of a result are supported')
         entry = self.make(number, text[: len(text) - len(rest)], value)
         if entry is not None:

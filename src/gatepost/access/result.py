@@ -63,7 +63,7 @@ def parse_result(value: str, looks_at: LooksAt) -> Result:
     Raises:
         ResultError: it cannot be honoured, or says nothing.
     """
-    word, rest = _split_word(value)
+    word, rest = split_word(value)
     command = word.lower()
     if command in _NOT_HERE:
         raise ResultError(_NOT_HERE[command])
@@ -83,7 +83,8 @@ def parse_result(value: str, looks_at: LooksAt) -> Result:
     return _restriction(value)
 
 
-def _split_word(value: str) -> tuple[str, str]:
+def split_word(value: str) -> tuple[str, str]:
+    """The first word of a result, and its text without control characters."""
     value = value.strip(SPACE)
     end = next((i for i, c in enumerate(value) if c in " \t"), len(value))
     return value[:end], "".join(c if c.isprintable() else " " for c in value[end:]).strip(" ")

@@ -5,6 +5,7 @@ dictionary look-ups only, however many there are.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from threading import Lock
 
 from gatepost.access.base import Match
 from gatepost.access.entry import Table
@@ -35,6 +36,7 @@ class AccessTable:
         self._own = OwnEntries(())
         self._asked: tuple[_Ask, ...] = ()
         self._version = 0
+        self._changing = Lock()  # files are read in a thread, entries of the store come from the event loop
 
     # --- reading ---
 
@@ -86,7 +88,11 @@ class AccessTable:
         return tuple(found)
 
     def _changed(self) -> None:
-        self._version += 1
+        with self._changing:
+            self._asked = tuple(self._askers())
+            self._version += 1
+
+    def _askers(self) -> list[_Ask]:
         asked: list[_Ask] = [self._ask_own] if len(self._own) or len(self._inline) else []
         tables: dict[str, list[Table]] = {}
         for file in self._files:
@@ -97,7 +103,7 @@ class AccessTable:
             else:
                 tables.setdefault(file.wanted.looks_at, []).append(file.content)
         asked.extend(_tables_asker(looks_at, some, self._style) for looks_at, some in tables.items())
-        self._asked = tuple(asked)
+        return asked
 
     def _ask_own(self, request: Request) -> Iterator[Match]:
         now, sender_known = self._clock.now(), request.stage in WITH_SENDER
