@@ -236,7 +236,7 @@ def ratio_table(found):
             faster = cheaper = "-"
             if others:
                 faster = f"{gatepost.median(*where, 'rps') / others[0].median(*where, 'rps'):.1f}"
-                cheaper = f"1/{others[0].median(*where, 'cpu_us') / gatepost.median(*where, 'cpu_us'):.1f}"
+                cheaper = f"{gatepost.median(*where, 'cpu_us') / others[0].median(*where, 'cpu_us'):.2f}"
             yield f"| {mode} | {connections} | {faster} | {part:.2f} | {cheaper} |"
 
 
