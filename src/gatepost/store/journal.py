@@ -21,24 +21,23 @@ from gatepost.store.options import StoreOptions
 from gatepost.store.search import Search, client_key, search, sender_key
 from gatepost.store.search import mail_key as recipient_key
 from gatepost.store.text import plain
+from gatepost.store.transaction import transaction
 from gatepost.store.worker import Worker
 
 EVERY = 0.25
 """Seconds between two writes."""
 BATCH = 2_000
-"""Verdicts in one statement at most."""
+"""Verdicts in one transaction at most."""
 STEP = 1_000
 """Verdicts forgotten in one transaction at most."""
 MEGABYTE = 1_000_000
 
-_WRITE = """
-INSERT INTO verdict (time, reference, client, sender, recipient, queue_id, instance, entry)
-SELECT json_extract(value, '$[3].time'), json_extract(value, '$[3].reference'),
-       json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
-       json_extract(value, '$[3].queue_id'), json_extract(value, '$[3].instance'),
-       json_extract(value, '$[3]')
-FROM json_each(?)
-"""
+_to_json = msgspec.json.Encoder().encode
+
+TOGETHER = 100
+"""Verdicts in one statement at most: each statement hands the interpreter over to other threads."""
+
+_COLUMNS = "time, reference, client, sender, recipient, queue_id, instance, entry"
 _FIND_WORD = """
 SELECT number FROM verdict WHERE reference = :word
 UNION SELECT number FROM verdict WHERE queue_id = :word AND queue_id <> ''
@@ -107,7 +106,9 @@ class SqliteJournal:
     def _write_all(self, connection: sqlite3.Connection) -> None:
         while size := min(len(self._queue), BATCH):
             entries = [self._queue[place] for place in range(size)]
-            connection.execute(_WRITE, (_encode(entries),))
+            with transaction(connection):
+                for place in range(0, size, TOGETHER):
+                    _insert(connection, entries[place : place + TOGETHER])
             for _ in range(size):
                 self._queue.popleft()
 
@@ -158,20 +159,33 @@ def _forget(connection: sqlite3.Connection, count: int) -> int:
     ).rowcount
 
 
-def _encode(entries: list[JournalEntry]) -> str:
-    rows = [
-        (
+def _insert(connection: sqlite3.Connection, entries: list[JournalEntry]) -> None:
+    values: list[object] = []
+    for entry in entries:
+        values += (
+            entry.time,
+            plain(entry.reference),
             _client_key(entry.client_address),
             _sender_key(entry.sender),
             _recipient_key(entry.recipient),
-            entry,
+            plain(entry.queue_id),
+            plain(entry.instance),
+            _encode(entry),
         )
-        for entry in entries
-    ]
+    connection.execute(_statement(len(entries)), values)
+
+
+@lru_cache(TOGETHER)
+def _statement(rows: int) -> str:
+    places = ",".join(["(?,?,?,?,?,?,?,?)"] * rows)
+    return f"INSERT INTO verdict ({_COLUMNS}) VALUES {places}"  # noqa: S608
+
+
+def _encode(entry: JournalEntry) -> str:
     try:
-        return msgspec.json.encode(rows).decode()
+        return _to_json(entry).decode()
     except UnicodeEncodeError:  # a lone surrogate: the parser makes none, but no verdict is worth a thread
-        text = json.dumps(msgspec.to_builtins(rows), ensure_ascii=False)
+        text = json.dumps(msgspec.to_builtins(entry), ensure_ascii=False)
         return text.encode("utf-8", "replace").decode()
 
 
