@@ -1,6 +1,7 @@
 """Commands look into the store beside a running daemon and after it ended, and need but the right to read."""
 
 import asyncio
+import concurrent.futures.thread  # noqa: F401  # now: the process that is nobody may not read Python's files
 import multiprocessing
 import os
 import shutil
