@@ -9,13 +9,17 @@ from typing import Any
 import msgspec
 
 from gatepost.assemble import Parts, assemble
-from gatepost.cli.copies import store_for_asking
 from gatepost.cli.pretend import Pretending, names_of, pretend
 from gatepost.cli.question import Question, request_of
-from gatepost.clock import SystemClock
+from gatepost.cli.trouble import CommandError
+from gatepost.clock import Clock, SystemClock
 from gatepost.config.schema import Config
 from gatepost.model import Action, Request, Stage, Verdict
 from gatepost.options import Duration
+from gatepost.store.base import Store, StoreError
+from gatepost.store.blank import BlankStore
+from gatepost.store.open import open_beside, sqlite_path
+from gatepost.store.options import StoreOptions
 from gatepost.wire.policy import encode, longest_name
 
 
@@ -23,19 +27,30 @@ from gatepost.wire.policy import encode, longest_name
 async def asker(config: Config, *, with_store: bool) -> AsyncIterator["Asker"]:
     """Ready to ask, after a look at the lists and the resolver."""
     clock = SystemClock()
-    with store_for_asking(config.store, clock, wanted=with_store) as store:
-        await store.open()
+    store = _existing(config.store, clock) if with_store else BlankStore()
+    await store.open()
+    try:
+        score = msgspec.structs.replace(config.score, remember=Duration(0))
+        config = msgspec.structs.replace(config, score=score)
+        parts = await assemble(config, clock, store, thorough=True)
         try:
-            score = msgspec.structs.replace(config.score, remember=Duration(0))
-            config = msgspec.structs.replace(config, score=score)
-            parts = await assemble(config, clock, store, thorough=True)
-            try:
-                await parts.first_look()
-                yield Asker(parts)
-            finally:
-                await parts.close()
+            await parts.first_look()
+            yield Asker(parts)
         finally:
-            await store.close()
+            await parts.close()
+    finally:
+        await store.close()
+
+
+def _existing(options: StoreOptions, clock: Clock) -> Store:
+    """The store that is there, to look at only."""
+    try:
+        path = sqlite_path(options.url)
+        if not path.exists():
+            raise CommandError(f"--store: there is no store at {path}")
+        return open_beside(options, clock)
+    except StoreError as error:
+        raise CommandError(f"--store: {error}") from None
 
 
 class Asker:

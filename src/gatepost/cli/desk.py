@@ -6,6 +6,7 @@ on its control socket; the same is done here without one.
 
 import asyncio
 import getpass
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -17,9 +18,12 @@ from gatepost.clock import SystemClock
 from gatepost.config.schema import Config
 from gatepost.server.control_client import ControlError, NoDaemonError, call
 from gatepost.store.base import JournalEntry, ListEntry, Store, StoreError
-from gatepost.store.open import open_store
+from gatepost.store.open import open_beside, sqlite_path
+from gatepost.store.options import StoreOptions
 
 Result = TypeVar("Result")
+
+_CHANGES = ("list.add", "list.remove")
 
 
 class Desk:
@@ -71,15 +75,16 @@ class Desk:
         try:
             return msgspec.convert(call(self._config.control.socket, command, **arguments), kind)
         except NoDaemonError:
-            return asyncio.run(self._with_store(directly))
+            return asyncio.run(self._with_store(directly, change=command in _CHANGES))
         except ControlError as error:
             raise CommandError(str(error)) from None
         except msgspec.ValidationError as error:
             raise CommandError(f"the daemon is of another version, restart it: {error}") from None
 
-    async def _with_store(self, directly: Callable[[Store], Awaitable[Result]]) -> Result:
+    async def _with_store(self, directly: Callable[[Store], Awaitable[Result]], *, change: bool) -> Result:
         try:
-            store = open_store(self._config.store, self._clock)
+            become_owner(self._config.store)
+            store = open_beside(self._config.store, self._clock, change_lists=change)
             await store.open()
         except StoreError as error:
             raise CommandError(str(error)) from None
@@ -89,6 +94,17 @@ class Desk:
             raise CommandError(str(error)) from None
         finally:
             await store.close()
+
+
+def become_owner(options: StoreOptions) -> None:
+    """As root, go on as the owner of the store's directory: the daemon must be able to write what we make."""
+    if os.geteuid() != 0 or options.url == "memory:":
+        return
+    directory = sqlite_path(options.url).parent
+    if directory.is_dir() and (owner := directory.stat()).st_uid != 0:
+        os.setgroups([])
+        os.setegid(owner.st_gid)
+        os.seteuid(owner.st_uid)
 
 
 def _user() -> str:

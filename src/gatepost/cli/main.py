@@ -7,6 +7,8 @@ so that `--help` and every other command start fast.
 """
 
 import importlib
+import io
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "list": ("lists", "What is on the own lists, and where each entry stands."),
     "status": ("status", "How the daemon is, now."),
     "reload": ("reload", "Let the daemon read its configuration anew."),
+    "restore": ("restore", "Own lists and correspondents as an earlier snapshot has them."),
     "config": ("config", "Check, show and explain the configuration."),
     "lab": ("lab", "A private Internet with a real Postfix, to try Gatepost in."),
 }
@@ -94,10 +97,19 @@ def gatepost(
     """Stops spam at the SMTP door of a Postfix server, and explains every refusal."""
 
 
+def _text(argument: str) -> str:
+    r"""`argument` with octets that are not UTF-8 as `\xNN`, which is how Postfix's requests are kept, too."""
+    return argument.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and run one command. Exit status: 0 done, 1 the answer is no, 2 wrong usage."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # in whatever locale, an answer is printed
+    given = [_text(argument) for argument in (sys.argv[1:] if arguments is None else arguments)]
     try:
-        get_command(app).main(args=arguments, prog_name="gatepost")
+        get_command(app).main(args=given, prog_name="gatepost")
     except CommandError as trouble:
         from gatepost.cli.show import warn  # noqa: PLC0415 - needed only when something is wrong
 
