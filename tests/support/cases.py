@@ -170,7 +170,7 @@ async def findings(check: Check, request: Request, context: Context, mails: Mail
     if request.stage not in check.stages:
         return found
     if isinstance(check, Greylist):
-        answer = check.ask(mails.get(request.instance), request, context)
+        answer = check.ask(mails.get(request), request, context)
         return answer if isinstance(answer, list) else await answer
     check.look(request, context, found.append)
     await check.look_up(request, context, found.append)

@@ -13,6 +13,7 @@ from pathlib import Path
 from support.policy_client import PolicyClient
 
 ROOT = Path(__file__).parents[2]
+READY = "ready to answer"
 READY_SECONDS = 20.0
 
 
@@ -26,7 +27,7 @@ def free_port():
 class Daemon:
     """A running daemon; its files lie in `folder`."""
 
-    def __init__(self, folder, config="", *, dns=None, prefix=(), env=None, store=None):
+    def __init__(self, folder, top="", tables="", *, dns=None, prefix=(), env=None, store=None):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
@@ -37,27 +38,27 @@ class Daemon:
         self._prefix = list(prefix)
         self._env = env or {}
         self.process = None
-        self.write(config, dns=dns, store=store)
+        self._dns = dns or "127.0.0.1:9"
+        self._store = store or f"sqlite:{self.state}/gatepost.db"
+        self.write(top, tables)
 
-    def write(self, config, *, dns=None, store=None):
-        """Write the configuration: sections every test needs, then `config`."""
-        servers = f'servers = ["{dns}"]' if dns else 'servers = ["127.0.0.1:9"]'
-        store = store or f"sqlite:{self.state}/gatepost.db"
-        head, _, tables = config.partition("#tables\n")
+    def write(self, top="", tables=""):
+        """Write the configuration: `top`, the sections every test needs, then `tables`."""
         self.config.write_text(
-            f"{head}\n"
+            f"{top}\n"
             f'[listen]\npolicy = ["inet:127.0.0.1:{self.port}"]\n'
             f'[control]\nsocket = "{self.control}"\n'
-            f'[store]\nurl = "{store}"\n'
-            f"[dns]\n{servers}\n"
+            f'[store]\nurl = "{self._store}"\n'
+            f'[dns]\nservers = ["{self._dns}"]\n'
             f'[ours]\nread_postfix = false\nnames = ["mx.example.net"]\n'
             f'domains = ["example.net"]\nnetworks = ["10.0.0.0/8"]\n'
-            f"{tables or ''}\n"
+            f"{tables}\n"
         )
 
     def start(self, wait=True):
         """Start it and wait until it says that it is ready."""
         command = [sys.executable, "-m", "gatepost", "run", "--config", str(self.config)]
+        before = self.logged().count(READY)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*self._prefix, *command],
@@ -66,7 +67,7 @@ class Daemon:
                 env=os.environ | {"PYTHONPATH": str(ROOT / "src")} | self._env,
             )
         if wait:
-            self.wait_for("ready")
+            self.wait_for(READY, count=before + 1)
         return self
 
     def wait_for(self, word, seconds=READY_SECONDS, count=1):
@@ -107,7 +108,7 @@ class Daemon:
 
     def journal(self, what):
         """Entries of the journal about `what`, newest first."""
-        status, output = self.command("explain", what, "--json")
+        status, output = self.command("explain", what, "--limit", "1000", "--json")
         return json.loads(output) if status == 0 else []
 
     def running(self):
@@ -134,9 +135,9 @@ class Daemon:
 
 
 @contextlib.contextmanager
-def gatepost(folder, config="", **options):
+def gatepost(folder, top="", tables="", **options):
     """A daemon that runs while the block does."""
-    daemon = Daemon(folder, config, **options)
+    daemon = Daemon(folder, top, tables, **options)
     try:
         daemon.start()
         yield daemon

@@ -103,7 +103,8 @@ class Liar:
             if self._closing or len(wire) < 12:
                 continue
             for datagram in self._answers(Query(wire, False, source, self._udp)):
-                self._udp.sendto(datagram, source)
+                if not self._closing:  # the script took its time
+                    self._udp.sendto(datagram, source)
 
     def _serve_tcp(self) -> None:
         while not self._closing:

@@ -178,3 +178,18 @@ def test_a_mail_without_instance_is_judged_by_itself():
 
     assert Action.DEFER is world.answer(instance="").action
     assert rules(world.answer(instance="", recipient="other@example.net"))[0] == "greylist.new"
+
+
+def test_the_same_recipient_again_is_asked_anew():
+    world = strict()
+    world.answer(instance="1")
+    world.clock.advance(WAIT)
+
+    assert Action.PASS is world.answer(instance="1").action
+
+
+def test_two_clients_with_one_instance_are_two_mails():
+    world = strict()
+    world.answer(instance="1")
+
+    assert "greylist.new" == rules(world.answer(instance="1", client_address="198.51.100.7"))[0]

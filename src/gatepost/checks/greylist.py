@@ -66,7 +66,17 @@ class GreylistOptions(Options, frozen=True):
 class Mail:
     """What is remembered of one mail while its dialogue lasts."""
 
-    __slots__ = ("checked", "decision", "excused", "first", "header_done", "recipients", "started", "waited")
+    __slots__ = (
+        "checked",
+        "decision",
+        "excused",
+        "first",
+        "header_done",
+        "met",
+        "recipients",
+        "started",
+        "waited",
+    )
 
     def __init__(self, started: float) -> None:
         self.started = started
@@ -77,6 +87,8 @@ class Mail:
         self.waited = 0.0
         """Seconds it had to wait, when it passes now for the first time."""
         self.first = 0.0
+        self.met: set[str] = set()
+        """Recipients that were met already."""
         self.recipients: list[str] = []
         """Recipients of a null sender's mail, to be met at DATA."""
         self.excused = False
@@ -84,27 +96,37 @@ class Mail:
         self.header_done = False
 
 
+MailKey = tuple[str, str, str]
+
+
 class Mails:
-    """Mails by `instance`; bounded in number and time."""
+    """Mails by `instance`, client and sender; bounded in number and time.
+
+    `instance` alone would do for Postfix. Client and sender keep mails apart
+    for whoever else asks and numbers its questions less carefully.
+    """
 
     __slots__ = ("_clock", "_mails")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._mails: OrderedDict[str, Mail] = OrderedDict()
+        self._mails: OrderedDict[MailKey, Mail] = OrderedDict()
 
-    def known(self, instance: str) -> Mail | None:
-        """The mail of this `instance`, when it was seen before."""
-        return self._mails.get(instance) if instance else None
+    def known(self, request: Request) -> Mail | None:
+        """The mail that `request` is about, when it was seen before."""
+        mail = self._mails.get((request.instance, request.client_address, request.sender))
+        if mail is None or self._clock.monotonic() - mail.started > MAIL_SECONDS:
+            return None
+        return mail
 
-    def get(self, instance: str) -> Mail:
-        """The mail of this `instance`, remembered from now on."""
-        mail = self._mails.get(instance) if instance else None
+    def get(self, request: Request) -> Mail:
+        """The mail that `request` is about, remembered from now on; a new one without `instance`."""
+        mail = self.known(request)
         if mail is None:
             now = self._clock.monotonic()
             mail = Mail(now)
-            if instance:
-                self._mails[instance] = mail
+            if request.instance:
+                self._mails[request.instance, request.client_address, request.sender] = mail
                 self._forget(now)
         return mail
 
@@ -171,7 +193,12 @@ class Greylist(Check):
     def _meet(
         self, mail: Mail, request: Request, context: Context
     ) -> list[Finding] | Awaitable[list[Finding]]:
-        triplets = [self.triplet(request, r) for r in _recipients(mail, request)]
+        recipients = _recipients(mail, request)
+        triplets = [self.triplet(request, r) for r in recipients]
+        if recipients[0] in mail.met:
+            mail.decision = ""  # the same recipient again is another mail, or a try of its own
+        if len(mail.met) < MAX_RECIPIENTS:
+            mail.met.update(recipients)
         if mail.decision == "wait":
             return self._join(triplets, context)
         if mail.decision == "pass":

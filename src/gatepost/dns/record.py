@@ -1,7 +1,8 @@
 """From a decoded reply to an Answer: what of it may be believed. Pure, raises nothing.
 
 Believed are only records on the CNAME chain that starts at the question
-(RFC 1034, 3.6.2); records of other owners are as if they were not there.
+(RFC 1034, 3.6.2); records of other owners are as if they were not there, and a
+reply with nothing but such records is no answer.
 That something is absent is believed as long as the zone's SOA says
 (RFC 2308, 5); an SOA counts only when it lies above the name in question.
 """
@@ -80,6 +81,8 @@ def answer_of(reply: wire.Reply, kind: Kind) -> Answer | Onward:
     if reply.code not in (wire.NOERROR, wire.NXDOMAIN) or reply.question is None:
         return unknown(_WHY.get(reply.code, f"response code {reply.code}"))
     start = reply.question[0]
+    if reply.answers and all(record.owner != start for record in reply.answers):
+        return unknown("another name's answer")  # says nothing of ours, not even that it is absent
     end, ttl, looped = _follow(reply, start, kind)
     if looped:
         return unknown(LOOP)

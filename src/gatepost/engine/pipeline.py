@@ -110,7 +110,7 @@ class Pipeline:
         if passed is not None:
             return self._finish(request, passed, None, started)
         if request.stage in LATER:
-            mail = self.mails.known(request.instance)
+            mail = self.mails.known(request)
             if mail is not None and mail.checked and (request.sender or request.stage is not Stage.DATA):
                 return self._finish(request, Verdict(action=Action.PASS), mail, started)
         remembered = self._memory.recall(self._key(request))
@@ -152,7 +152,7 @@ class Pipeline:
         if self.settings.thorough or not self._is_final(fresh + found):
             asked = _Asked(self.context.dns)
             complete = await self._look_up(due, request, asked, found, started)
-            if complete and not asked.unknown:
+            if complete and not asked.unknown and not self.context.health.ill:
                 seconds = min(asked.ttl, self.settings.score.remember)
                 self._memory.keep(self._key(request), tuple(found), seconds)
         judged = self._judge(request, fresh + found, started)
@@ -203,7 +203,7 @@ class Pipeline:
     ) -> Verdict | Awaitable[Verdict]:
         ill = self.context.health.ill
         verdict = decide(findings, self.settings.terms, resolver_ill=bool(ill))
-        mail = self.mails.get(request.instance)
+        mail = self.mails.get(request)
         if verdict.action is Action.REJECT and verdict.decided_by in self._explains:
             return self._told_more(request, verdict, findings, started)
         if (
@@ -280,7 +280,7 @@ class Pipeline:
             more = ""
         if more:
             verdict = msgspec.structs.replace(verdict, text=f"{verdict.text}: {more}")
-        return self._finish(request, verdict, self.mails.get(request.instance), started)
+        return self._finish(request, verdict, self.mails.get(request), started)
 
     # --- answering ----------------------------------------------------------------------------------
 
