@@ -1,10 +1,12 @@
 """The small parts of the store: bounded memory, the filter of strangers, search keys, URLs, limits."""
 
 import asyncio
+import threading
 
 import pytest
 
 from gatepost.clock import FakeClock
+from gatepost.store import worker
 from gatepost.store.base import Meeting, Outcome, StoreError, Terms, Triplet
 from gatepost.store.maybe import Maybe
 from gatepost.store.open import open_store, sqlite_path
@@ -150,6 +152,42 @@ def test_beyond_the_limit_the_oldest_waiting_go_first_then_those_that_passed(tmp
         assert Outcome.NEW == await outcome(store, clock, of(40), terms)
 
     run(tmp_path, what, triplets=50)
+
+
+def test_a_disk_that_does_not_answer_is_soon_not_asked_any_more(tmp_path, monkeypatch):
+    async def what(store, clock) -> None:
+        disk = threading.Event()
+        hung = asyncio.ensure_future(store.greylist._worker.ask(lambda _: disk.wait(30)))
+        waiting = store.greylist.meet(of(1), clock.now(), Terms())
+        monkeypatch.setattr(worker, "STUCK", 0.01)
+        while not store.troubles():
+            await asyncio.sleep(0)
+        try:
+            with pytest.raises(StoreError, match="not answered for"):
+                store.greylist.meet(of(2), clock.now(), Terms())
+            assert ["not answered" in told for told in store.troubles()] == [True]
+        finally:
+            disk.set()
+            monkeypatch.undo()
+        assert Outcome.NEW == (await waiting).outcome
+        await hung
+        assert Outcome.NEW == (await store.greylist.meet(of(2), clock.now(), Terms())).outcome
+
+    run(tmp_path, what)
+
+
+def test_questions_asked_while_it_closes_are_answered_or_refused(tmp_path):
+    async def what(store, clock) -> None:
+        before = store.greylist.meet(of(1), clock.now(), Terms())
+        closing = asyncio.ensure_future(store.close())
+        for _ in range(3):  # until all parts have begun to close
+            await asyncio.sleep(0)
+        with pytest.raises(StoreError, match="not open"):
+            store.greylist.meet(of(2), clock.now(), Terms())
+        await closing
+        assert Outcome.NEW == (await before).outcome
+
+    run(tmp_path, what)
 
 
 def test_a_closed_store_answers_with_its_error_only(tmp_path):

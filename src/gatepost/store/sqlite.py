@@ -49,7 +49,8 @@ class SqliteStore:
         await asyncio.gather(self.greylist.close(), self.kept.close(), self.journal.close())
 
     def troubles(self) -> tuple[str, ...]:
-        told = [file.trouble for file in self._files if file.trouble]
+        now = (self.greylist.trouble, self.kept.file.trouble, self.journal.file.trouble)
+        told = [trouble for trouble in now if trouble]
         for file in self._files:
             told.extend(file.mended)
         if self.journal.dropped():

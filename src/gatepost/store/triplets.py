@@ -73,6 +73,11 @@ class SqliteGreylist:
         """Write what is owed, and end."""
         await self._worker.stop()
 
+    @property
+    def trouble(self) -> str:
+        """What is wrong now, for people; empty when all is well."""
+        return self._file.trouble or self._worker.stuck
+
     def meet(self, triplet: Triplet, now: float, terms: Terms) -> Meeting | Awaitable[Meeting]:
         client = self._clients.get(triplet.network)
         if client is not None:

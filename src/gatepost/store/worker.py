@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 
-from gatepost.clock import Clock
+from gatepost.clock import Clock, SystemClock
 from gatepost.store.base import StoreError
 from gatepost.store.file import File
 
@@ -28,8 +28,13 @@ Deliver = Callable[[], None]
 
 BATCH = 1000
 """Questions in one transaction at most."""
+STUCK = 2.0
+"""Seconds after which a disk that does not answer is no longer asked: mail passes at once then."""
 STOP_WITHIN = 5.0
 """Seconds that a stopping thread is waited for; a dead disk must not keep us from ending."""
+
+_MACHINE = SystemClock()
+"""A real thread on a real disk is timed by the machine's clock, whatever time it is for the caller."""
 
 
 class Job(msgspec.Struct):
@@ -76,10 +81,21 @@ class Worker(Generic[Q]):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._due = 0.0
+        self._stopping = False
+        self._busy_since: float | None = None
+
+    @property
+    def stuck(self) -> str:
+        """What to say of a disk that does not answer; empty while it does."""
+        since = self._busy_since
+        if since is None or (seconds := _MACHINE.monotonic() - since) <= STUCK:
+            return ""
+        return f"{self.file.path}: the disk has not answered for {seconds:.0f} seconds"
 
     async def start(self) -> None:
         """Start the thread; returns when it tried to open the file, with or without success."""
         self._loop = asyncio.get_running_loop()
+        self._stopping = False
         self._thread = threading.Thread(target=self._run, name=f"store-{self.file.path.name}", daemon=True)
         self._thread.start()
         with suppress(StoreError):
@@ -90,6 +106,7 @@ class Worker(Generic[Q]):
         if not self._is_alive():
             return
         assert self._loop is not None
+        self._stopping = True
         future: asyncio.Future[None] = self._loop.create_future()
         self._queue.put(_Stop(future))
         with suppress(TimeoutError):
@@ -102,6 +119,8 @@ class Worker(Generic[Q]):
             raise StoreError(f"{self.file.path} is not open")
         if self.file.is_paused:
             raise StoreError(self.file.trouble)
+        if stuck := self.stuck:
+            raise StoreError(stuck)
         self._queue.put(question)
 
     async def ask(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -114,7 +133,7 @@ class Worker(Generic[Q]):
         return await future
 
     def _is_alive(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
+        return self._thread is not None and self._thread.is_alive() and not self._stopping
 
     # --- in the thread -------------------------------------------------------------------------------
 
@@ -122,7 +141,10 @@ class Worker(Generic[Q]):
         stop = None
         try:
             while stop is None:
-                stop = self._turn(self._drain())
+                items = self._drain()
+                self._busy_since = _MACHINE.monotonic()
+                stop = self._turn(items)
+                self._busy_since = None
             self._attempt(self._chore)
         finally:
             self.file.close()
