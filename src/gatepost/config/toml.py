@@ -20,7 +20,7 @@ def toml_value(value: Any) -> str:
             return "true" if value else "false"
         case str():
             return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-        case float() if value == int(value):
+        case float() if value.is_integer():
             return str(int(value))
         case dict():
             inner = ", ".join(f"{toml_key(key)} = {toml_value(item)}" for key, item in value.items())
