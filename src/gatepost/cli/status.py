@@ -67,6 +67,8 @@ def _text(value: Any) -> str:
             return "-"
         case float():
             return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+        case Mapping():
+            return ", ".join(f"{key} {_text(one)}" for key, one in value.items()) or "-"
         case list() | tuple():
             return " ".join(map(_text, value)) or "-"
     return str(value)
