@@ -228,8 +228,9 @@ class Daemon:
         while True:
             await asyncio.sleep(EXPIRE_SECONDS)
             now = self.clock.now()
-            with suppress(StoreError):
+            with suppress(StoreError):  # trouble of one file must not keep the other from being tidied
                 await self.store.greylist.expire(now, self.parts.greylist.terms)
+            with suppress(StoreError):
                 await self.store.journal.expire(now)
 
 

@@ -38,6 +38,7 @@ _OWN: dict[str, Worth] = {
     "access.deny": "reject",
     "access.defer": "defer",
     "access.allow": "pass",
+    "access.note": 0,
     "access.*": "excuse",
     "ours.*": "pass",
     "known.*": "excuse",
