@@ -156,8 +156,9 @@ class Daemon:
         policy = passed["policy"] or open_listeners(options.policy, options.socket_mode, options.socket_group)
         if passed["control"]:
             return policy, passed["control"][0]
-        _make_folder(os.path.dirname(self.config.control.socket))  # noqa: PTH120
-        return policy, open_listeners([f"unix:{self.config.control.socket}"], "0660")[0]
+        where = self.config.control
+        _make_folder(os.path.dirname(where.socket))  # noqa: PTH120
+        return policy, open_listeners([f"unix:{where.socket}"], "0660", where.group)[0]
 
     def _catch_signals(self) -> None:
         loop = asyncio.get_running_loop()

@@ -19,6 +19,10 @@ Worth = float | Literal["pass", "defer", "reject", "excuse"]
 WORDS = ("pass", "defer", "reject", "excuse")
 
 
+SHORTEST, LONGEST = 0.05, 5.5
+"""Seconds within which a question must be answered, between which the deadline may lie."""
+
+
 class ScoreOptions(Options, frozen=True):
     """When points refuse and when they only let a mail wait."""
 
@@ -32,6 +36,17 @@ class ScoreOptions(Options, frozen=True):
     remember: Duration = Duration(60)
     """How long what was found out about a client, its HELO name and its sender is remembered, at most;
     shorter where a DNS record says so."""
+
+    def __post_init__(self) -> None:
+        """Refuse a deadline that Postfix would not wait for.
+
+        Raises:
+            ValueError: it is too short to ask anybody, or too long.
+        """
+        if not SHORTEST <= self.deadline <= LONGEST:
+            raise ValueError(
+                f"deadline: must lie between {SHORTEST} and {LONGEST} seconds, below Postfix's 6"
+            )
 
 
 _OWN: dict[str, Worth] = {
