@@ -356,6 +356,45 @@ def test_expiry_forgets_what_is_over_and_nothing_else(options):
     play(options, what)
 
 
+def test_a_triplet_met_with_the_clock_far_back_is_forgotten_like_any_other(options):
+    async def what(store: Store, clock: FakeClock) -> None:
+        store.greylist.accept([TRIPLET], clock.now(), TERMS)
+        clock.set_back(40 * DAY)
+        assert Outcome.KNOWN == await outcome(store, clock)
+        clock.advance(36 * DAY)
+        assert 1 == await store.greylist.expire(clock.now(), TERMS)
+        assert {"waiting": 0, "passed": 0, "clients": 0} == await store.greylist.count()
+
+    play(options, what)
+
+
+def test_what_expiry_forgot_stays_forgotten_when_the_clock_is_set_back(options):
+    async def what(store: Store, clock: FakeClock) -> None:
+        store.greylist.accept([TRIPLET], clock.now(), TERMS)
+        assert Outcome.KNOWN == await outcome(store, clock)
+        clock.advance(35 * DAY + 100)
+        assert 1 == await store.greylist.expire(clock.now(), TERMS)
+        clock.set_back(200)
+        assert Outcome.NEW == await outcome(store, clock)
+
+    play(options, what)
+
+
+def test_a_proven_network_that_expiry_forgot_stays_forgotten_when_the_clock_is_set_back(options):
+    async def what(store: Store, clock: FakeClock) -> None:
+        terms = Terms(delay=60, clients_after=1)
+        await meet(store, clock, terms=terms)
+        clock.advance(60)
+        assert Outcome.PASSED == await outcome(store, clock, terms=terms)
+        assert Outcome.CLIENT == await outcome(store, clock, of(2), terms)
+        clock.advance(35 * DAY + 100)
+        assert 2 == await store.greylist.expire(clock.now(), terms)
+        clock.set_back(200)
+        assert Outcome.NEW == await outcome(store, clock, of(3), terms)
+
+    play(options, what)
+
+
 def test_expiry_takes_more_than_one_step(options):
     async def what(store: Store, clock: FakeClock) -> None:
         await store.greylist.start([of(n, f"10.0.{n % 250}.0/24") for n in range(1700)], clock.now(), TERMS)

@@ -80,8 +80,8 @@ class MemoryGreylist:
 
 
 def _is_past(row: Row, at: int, terms: Terms) -> bool:
-    """True when the row's time is over; one from the future waits for its next mail."""
-    return is_over(row, at, terms) and row.first <= at
+    """True when the row's time is over; one that waits since the future is left to its next mail."""
+    return is_over(row, at, terms) and (row.passed > 0 or row.first <= at)
 
 
 class MemoryLists:

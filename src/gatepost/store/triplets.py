@@ -57,6 +57,8 @@ class SqliteGreylist:
         self._clients: Recent[str, Client] = Recent(options.cached_clients)
         self._asked = 0
         self._fresh = 0
+        self._expired = 0.0
+        """When expiry was last asked for, in seconds since 1970."""
         self._waiting: Recent[str, int] = Recent(options.cached_clients)
         """How many triplets of a network wait; the thread's own."""
         self._added = 0
@@ -79,6 +81,8 @@ class SqliteGreylist:
         return self._file.trouble or self._worker.stuck
 
     def meet(self, triplet: Triplet, now: float, terms: Terms) -> Meeting | Awaitable[Meeting]:
+        if now < self._expired:
+            self._distrust_memory(now)
         client = self._clients.get(triplet.network)
         if client is not None:
             if is_proven(client, now, terms):
@@ -107,6 +111,7 @@ class SqliteGreylist:
             self._tell(Book.accept, tuple(triplets), now, terms)
 
     async def expire(self, now: float, terms: Terms) -> int:
+        self._expired = max(self._expired, now)
         total = 0
         for forget in (rows.forget_waiting, rows.forget_passed, rows.forget_clients):
             gone = rows.STEP
@@ -175,8 +180,16 @@ class SqliteGreylist:
         """A damaged file was set aside: what memory holds is no longer on the disk."""
         if fresh != self._fresh:
             self._fresh = fresh
-            self._rows.clear()
-            self._clients.clear()
+            self._forget_copies()
+
+    def _distrust_memory(self, now: float) -> None:
+        """The clock was set back behind an expiry, which may have forgotten what memory still holds."""
+        self._expired = now
+        self._forget_copies()
+
+    def _forget_copies(self) -> None:
+        self._rows.clear()
+        self._clients.clear()
 
     async def _make_room(self, rows_now: int) -> int:
         excess = max(rows_now - self._options.triplets, 0)
