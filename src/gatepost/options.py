@@ -58,10 +58,20 @@ def duration(text: str | float) -> Duration:
     return Duration(total)
 
 
-class Secret(str):
-    """A key or token: prints as stars, so that it cannot slip into a log, a reply or `--json`."""
+class Secret:
+    """A key or token: prints as stars, so that it cannot slip into a log, a reply or `--json`.
 
-    __slots__ = ()
+    It is no text: what joins, cuts or encodes text refuses it, json.dumps too.
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself, for the one place that needs it."""
+        return self._text
 
     def __repr__(self) -> str:
         return "'***'"
@@ -69,12 +79,14 @@ class Secret(str):
     def __str__(self) -> str:
         return "***"
 
-    def __format__(self, spec: str) -> str:
-        return "***"
+    def __bool__(self) -> bool:
+        return bool(self._text)
 
-    def reveal(self) -> str:
-        """The text itself, for the one place that needs it."""
-        return str.__str__(self)
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
 
 
 def from_plain(kind: type, value: object) -> object:

@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 
 from gatepost.options import Duration, Secret, duration
@@ -32,6 +33,20 @@ def test_a_secret_shows_itself_only_when_asked():
     assert "***" == f"{secret}" == str(secret)
     assert "abc123" not in repr([secret])
     assert secret.reveal() == "abc123"
+
+
+@pytest.mark.parametrize(
+    "show", [json.dumps, msgspec.json.encode, msgspec.to_builtins, "".join, lambda them: "key " + them[0]]
+)
+def test_what_makes_text_of_anything_refuses_a_secret(show):
+    with pytest.raises(TypeError):
+        show([Secret("abc123")])
+
+
+def test_secrets_are_the_same_when_their_text_is():
+    assert Secret("abc123") == Secret("abc123") != Secret("xyz")
+    assert len({Secret("abc123"), Secret("abc123")}) == 1
+    assert (True, False) == (bool(Secret("abc123")), bool(Secret("")))
 
 
 def test_duration_is_a_number():
