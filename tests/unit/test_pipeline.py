@@ -116,6 +116,14 @@ def test_a_dear_check_that_may_let_the_mail_in_is_asked_all_the_same():
     assert Action.PASS is world.answer().action
 
 
+def test_points_that_the_dns_may_take_off_are_waited_for():
+    world = World(Says("heavy"), Says(dns=["good"]), worth={"heavy": 8, "good": -5}, when="never")
+
+    verdict = world.answer()
+
+    assert (Action.PASS, 3) == (verdict.action, verdict.score)
+
+
 def test_ask_runs_everything():
     dear = Says(dns=["light"])
     world = World(Says("hard"), dear, worth={"hard": "reject"}, thorough=True)

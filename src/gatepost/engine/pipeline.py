@@ -25,7 +25,7 @@ from gatepost.engine.exempt import exempt
 from gatepost.engine.header import x_greylist
 from gatepost.engine.memory import Memory
 from gatepost.engine.profile import ScoreOptions
-from gatepost.engine.verdict import Terms, decide, excused
+from gatepost.engine.verdict import SCORE, Terms, decide, excused
 from gatepost.model import Action, Finding, Request, Stage, Verdict
 from gatepost.store.base import StoreError
 
@@ -95,12 +95,11 @@ class Pipeline:
         self._explains = {r.name: c for c in others if _overrides(c, "after_verdict") for r in c.rules()}
         self._data_is_asked = False
         self._deferred: dict[tuple[str, str], float] = {}
-        self._pass_may_come = any(
-            settings.terms.worths.of(r.name) == "pass"
-            for c in others
-            if _overrides(c, "look_up")
-            for r in c.rules()
-        )
+        later = [
+            settings.terms.worths.of(r.name) for c in others if _overrides(c, "look_up") for r in c.rules()
+        ]
+        self._pass_may_come = "pass" in later
+        self._points_may_go = any(not isinstance(worth, str) and worth < 0 for worth in later)
 
     def answer(self, request: Request) -> Verdict | Awaitable[Verdict]:
         """The verdict on a request: at once where it can be, else to be awaited."""
@@ -162,6 +161,8 @@ class Pipeline:
         """Whether nothing that the DNS may say can change the verdict."""
         verdict = decide(findings, self.settings.terms)
         if verdict.action is Action.REJECT:
+            if verdict.decided_by == SCORE.name and self._points_may_go:
+                return False
             return not self._pass_may_come or verdict.decided_by == "access.deny"
         return verdict.action is Action.PASS and verdict.decided_by != ""
 
