@@ -107,6 +107,29 @@ def test_missing_attributes_are_empty():
     assert ("", "", 0, 0) == (request.sender, request.client_address, request.size, request.recipient_count)
 
 
+@pytest.mark.parametrize("case", sorted(CASES.glob("postfix-*.txt")), ids=lambda p: p.stem)
+@pytest.mark.parametrize("emptied", [False, True], ids=["missing", "empty"])
+def test_any_attribute_may_be_missing_or_empty(case, emptied):
+    lines = case.read_text().splitlines()[:-1]
+    whole = dict(line.split("=", 1) for line in lines)
+
+    for name in whole:
+        kept = [f"{n}={'' if n == name else v}" for n, v in whole.items() if emptied or n != name]
+        request = one("\n".join([*kept, "", ""]).encode())
+
+        assert "" == request.attributes.get(name, "")
+        assert {n: v for n, v in whole.items() if n != name}.items() <= request.attributes.items()
+
+
+@pytest.mark.parametrize("line", [b"protocol_state=RCPT", b"client_address=192.0.2.7"])
+def test_a_question_without_its_kind_is_one_when_it_tells_of_a_client(line):
+    with_kind = one(b"request=smtpd_access_policy\n" + line + b"\n\n")
+
+    for octets in (line + b"\n\n", b"request=\n" + line + b"\n\n"):
+        request = one(octets)
+        assert (with_kind.stage, with_kind.client_address) == (request.stage, request.client_address)
+
+
 @pytest.mark.parametrize("text", [b"", b"-1", b"many", b"1e3", b"9" * 5000, "²".encode(), "\u0661".encode()])
 def test_a_size_that_is_no_number_counts_as_none_and_is_kept(text):
     request = one(with_line(b"size=" + text))
@@ -170,6 +193,8 @@ def test_after_an_error_the_parser_is_dead():
         (b"request=smtpd_access_policy\nsender=a\0b\n\n", "NUL"),
         (b"request=smtpd_access_policy\r\nsender=a\r\n\r\n", "a line without ="),
         (b"request=junk\n\n", "not smtpd_access_policy"),
+        (b"request=junk\nprotocol_state=RCPT\n\n", "not smtpd_access_policy"),
+        (b"request=\n\n", "not smtpd_access_policy"),
         (b"request=smtpd_access_policy\r\n\n", "not smtpd_access_policy"),
         (b"sender=a@x\n\n", "not smtpd_access_policy"),
         (b"request=smtpd_access_policy\nsender=a@x\nsender=b@x\n\n", "there twice"),

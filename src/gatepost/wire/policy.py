@@ -10,7 +10,8 @@ What a stranger can put into a value never makes a request invalid. Postfix pass
 but NUL and LF that a client writes between quotes in an address; were that an error, the default
 action would let his mail in unasked. Such octets, and those that are not UTF-8, stand as `\xNN`.
 What no Postfix sends is an error: a line without `=`, a name that is none, the same name twice,
-NUL, lines that end in CR LF, and more than the limits.
+NUL, lines that end in CR LF, another `request=`, and more than the limits. Any attribute may be
+missing or empty; only where none tells that Postfix asks, nothing was asked, and that is an error.
 """
 
 import re
@@ -39,6 +40,7 @@ _IN_ORDER = tuple(
 )
 """What Postfix 3.2 and later send, in their order: one match costs half of 28 splits. It need not match."""
 
+_KIND = "smtpd_access_policy"
 _STAGES = {str(stage): stage for stage in Stage}
 _CONTROL_OCTETS = bytes(octet for octet in range(32) if octet != 10) + b"\x7f"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -173,8 +175,9 @@ def _split(line: str) -> tuple[str, str]:
 
 def _request(attributes: dict[str, str]) -> Request:
     get = attributes.get
-    if get("request") != "smtpd_access_policy":
-        raise ProtocolError("request= is not smtpd_access_policy")
+    kind = get("request") or (_KIND if get("protocol_state") or get("client_address") else "")
+    if kind != _KIND:
+        raise ProtocolError(f"request= is not {_KIND}")
     return Request(
         stage=_STAGES.get(get("protocol_state", ""), Stage.OTHER),
         client_address=get("client_address", ""),
