@@ -145,6 +145,7 @@ def test_a_list_that_begins_to_refuse_refuses_nobody_and_comes_back_when_it_is_w
 
         world.liar.script = instead(ZEN, answer, world.honest)
         assert await world.found("192.0.2.11") == []
+        await world.watch.probe_due()
         assert reason in world.watch.aside(ZEN)
         asked = len(world.liar.asked)
         assert await world.found("192.0.2.12", helo_name="spam.example.net") == ["rhsbl.dbl.spam"]

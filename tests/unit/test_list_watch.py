@@ -177,12 +177,66 @@ def test_tests_that_take_too_long_leave_the_list_untested():
 # --- what is heard ------------------------------------------------------------------------------------
 
 
-def test_one_error_answer_in_traffic_puts_aside_at_once():
-    watch = probed(GOOD)
-    watch.heard(BL, Answer(Status.FOUND, ("127.255.255.254",), 60), error=True)
+REFUSAL = Answer(Status.FOUND, ("127.255.255.254",), 60)
 
+
+def test_an_error_answer_in_traffic_has_the_list_tested_at_once():
+    watch = probed(GOOD)
+    watch._dns = Zone({f"*.{BL} A": "127.255.255.254"})
+    watch.heard(BL, REFUSAL, error=True)
+    assert watch.report()[0].retry_in == 0
+
+    asyncio.run(watch.probe_due())
     assert "it answers 127.255.255.254" in watch.aside(BL)
     assert watch.version == 1
+
+
+def test_one_error_answer_of_a_list_that_passes_its_tests_is_told_and_costs_no_other_answer():
+    clock = FakeClock()
+    watch = make(GOOD, clock=clock)
+    asyncio.run(watch.probe_due())
+    watch.heard(BL, REFUSAL, error=True)
+    asyncio.run(watch.probe_due())
+
+    assert (watch.aside(BL), states(watch)) == ("", ["well"])
+    assert "it answers 127.255.255.254" in watch.report()[0].reason
+    assert watch.troubles()[0].startswith(f"the list {BL} gave an error answer, which does not count: it ans")
+
+    clock.advance(1800)
+    asyncio.run(watch.probe_due())
+    assert (watch.troubles(), watch.report()[0].reason) == ((), "")
+
+
+def test_error_answers_about_whoever_is_asked_put_aside_though_the_tests_pass():
+    watch = probed(GOOD)
+    for _ in range(20):
+        watch.heard(BL, ABSENT, error=False)
+        assert watch.aside(BL) == ""
+        watch.heard(BL, REFUSAL, error=True)
+
+    assert watch.aside(BL).startswith("20 of 40 questions had no usable answer (it answers 127.255.255.254")
+
+
+def test_error_answers_bring_the_test_forward_once_and_then_not_too_soon():
+    clock = FakeClock()
+    watch = make(GOOD, clock=clock)
+    asyncio.run(watch.probe_due())
+    clock.advance(1)
+    watch.heard(BL, REFUSAL, error=True)
+    assert watch.report()[0].retry_in == 0
+    asyncio.run(watch.probe_due())
+
+    for waited, retry_in in ((20, 40), (50, 0)):
+        clock.advance(waited)
+        watch.heard(BL, REFUSAL, error=True)
+        assert watch.report()[0].retry_in == retry_in
+
+
+def test_an_error_answer_before_the_first_test_puts_aside_at_once():
+    watch = make(GOOD)
+    watch.heard(BL, REFUSAL, error=True)
+
+    assert "it answers 127.255.255.254" in watch.aside(BL)
 
 
 def test_silence_puts_aside_when_it_is_half_of_many_questions():
@@ -243,11 +297,11 @@ def test_a_tally_forgets_what_is_older_than_its_window():
     assert tally.counts(40) == (0, 0)
 
 
-def test_an_error_answer_that_the_watch_cannot_read_puts_aside_all_the_same():
+def test_an_error_answer_that_the_watch_cannot_read_is_told_all_the_same():
     watch = probed(GOOD)
     watch.heard(BL, Answer(Status.FOUND, ("127.0.0.9",), 60), error=True)
 
-    assert watch.aside(BL) == "it gives an error answer"
+    assert watch.report()[0].reason == "it gives an error answer"
 
 
 def test_what_is_heard_about_other_zones_is_nothing():
@@ -319,7 +373,9 @@ def test_one_that_comes_and_goes_waits_longer_until_it_is_well_twice():
     for wells in (1, 1, 2, 1):
         for _ in range(wells):
             asyncio.run(watch.probe(BL))
-        watch.heard(BL, Answer(Status.FOUND, ("127.255.255.255",)), error=True)
+        watch._dns = Zone({f"*.{BL} A": "127.255.255.255"})
+        asyncio.run(watch.probe(BL))
+        watch._dns = Zone(GOOD)
         pauses.append(watch.report()[0].retry_in)
 
     assert pauses == [60, 120, 60, 120]
@@ -359,8 +415,12 @@ def test_the_watch_runs_by_itself_and_is_called_when_something_happens():
         task = asyncio.create_task(watch.run())
         while states(watch) != ["well"]:
             await asyncio.sleep(0)
-        watch.heard(BL, Answer(Status.FOUND, ("127.255.255.254",)), error=True)
-        assert states(watch) == ["aside"]
+        watch._dns = Zone({f"*.{BL} A": "127.255.255.254"})
+        watch.heard(BL, REFUSAL, error=True)
+        async with asyncio.timeout(5):
+            while states(watch) != ["aside"]:
+                await asyncio.sleep(0.001)
+        watch._dns = Zone(GOOD)
         clock.advance(1)
         async with asyncio.timeout(5):
             while states(watch) != ["well"]:

@@ -7,6 +7,7 @@ import pytest
 from gatepost.checks.dnsbl import Dnsbl
 from gatepost.checks.dnswl import Dnswl
 from gatepost.checks.rhsbl import Rhsbl
+from gatepost.dns.zone import Zone
 from gatepost.dnslist.options import DEFAULTS, ListOptions
 from gatepost.dnslist.watch import ListWatch
 from gatepost.model import Action
@@ -99,12 +100,21 @@ def test_an_allow_list_excuses_greylisting_of_every_stranger():
 
 
 def test_what_was_found_is_forgotten_when_its_list_is_put_aside():
-    scene = world({**LISTED, "66.2.0.192.zen.spamhaus.org A": "127.255.255.254"}, when="never")
+    scene = world(LISTED, when="never")
     assert scene.answer(**CLIENT).action is Action.REJECT
-    scene.answer(**{**CLIENT, "client_address": "192.0.2.66"})
+    scene.lists._dns = Zone({f"*.{ZEN} A": "127.255.255.254"})
+    asyncio.run(scene.lists.probe(ZEN))
 
     assert scene.lists.aside(ZEN)
     assert scene.answer(**CLIENT).action is Action.PASS
+
+
+@pytest.mark.parametrize("answer", ["127.255.255.254", "203.0.113.80", "127.0.0.200"])
+def test_an_odd_answer_about_one_client_counts_for_nobody_and_the_others_are_judged(answer):
+    scene = world({**LISTED, f"66.2.0.192.{ZEN} A": answer}, when="never")
+    assert scene.answer(**{**CLIENT, "client_address": "192.0.2.66"}).action is Action.PASS
+
+    assert scene.answer(**CLIENT).action is Action.REJECT
 
 
 def test_a_second_recipient_asks_no_list_again():

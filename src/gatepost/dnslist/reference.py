@@ -33,11 +33,15 @@ It is **put aside** when
 
 - one of the first is missing;
 - one of the others is listed;
-- it gives an error answer, to a test or to any question: 127.255.255.0/24, one of its own, or anything
-  outside of 127.0.0.0/8;
+- it gives an error answer to a test: 127.255.255.0/24, one of its own, or anything outside of 127.0.0.0/8;
 - it answers no test at all: a question without an answer brings the next test forward to a minute after
   the last one;
-- half of its latest questions, and at least 20, had no answer (`unanswered_share`, `unanswered_least`).
+- half of its latest questions, and at least 20, had no answer, or an error answer (`unanswered_share`,
+  `unanswered_least`).
+
+An error answer about a client has the list tested at once: a list that refuses us refuses its tests too. One that
+passes them is believed on, so that one odd record lets in nobody else whom the list knows; it is told
+in the log, `gatepost status` and `gatepost ask` for a while all the same.
 
 A list that is put aside is not asked, so it neither refuses nor excuses anybody. That is logged once and
 stands in `gatepost status` and in every `gatepost ask`. It is tested again after a minute (`retry`), with

@@ -1,6 +1,6 @@
 """Whether one list may be believed: what its tests and its answers mean. Pure; times come from outside.
 
-    untested ── tests pass ──▶ well ── an error answer, too much silence, a failed test ──▶ aside
+    untested ── tests pass ──▶ well ── a failed test, too many answers of no use ─────────▶ aside
         └───── a test fails ─────────────────────────────────────────────────────────────▶ ▲
                                 well ◀── all tests pass, tried again with growing pauses ── ┘
 
@@ -9,8 +9,13 @@ their opposites; section 7: clients should not use a list that does not. A
 name that nobody ever listed is tested too: where a dead domain was given a
 wildcard record, the entries beside those of the former list still seem
 absent (RFC 4592, 2.2.2), and everybody else is listed.
+
+An error answer about somebody brings the tests forward to now, and they
+decide: a list that refuses us refuses its tests too. So one odd record in a
+list that works lets in nobody else whom it knows.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -134,6 +139,10 @@ class Standing:
     """When it is tested next, on the monotonic clock."""
     earliest: float = 0.0
     """Not before this, whatever is heard."""
+    doubt: str = ""
+    """An error answer heard lately, while its tests pass."""
+    doubted: float = -math.inf
+    """When it was heard last, on the monotonic clock."""
 
     def tested(self, outcome: Outcome, now: float, wall: float) -> bool:
         """Take the outcome of its tests."""
@@ -144,6 +153,8 @@ class Standing:
             self.state, self.reason, self.since = State.WELL, "", wall
         else:
             self.failures = 0  # only when well twice in a row, so that one that comes and goes waits longer
+        if now - self.doubted >= self.options.retry:
+            self.doubt = ""
         self.without = outcome.without
         self.due, self.earliest = now + self.options.interval, now + self.options.retry
         return changed
@@ -153,7 +164,7 @@ class Standing:
         changed = self.state is not State.ASIDE
         if changed:
             self.state, self.since = State.ASIDE, wall
-        self.reason = why
+        self.reason, self.doubt = why, ""
         self.due = now + min(self.options.retry * 2 ** min(self.failures, 20), self.options.retry_most)
         self.failures += 1
         self.tally = Tally(self.options.window)
@@ -167,10 +178,24 @@ class Standing:
         if not unknown:
             return False
         self.due = min(self.due, max(now, self.earliest))  # silent altogether? its tests will tell
+        return self._fed_up("no answer", why, now, wall)
+
+    def refused(self, why: str, now: float, wall: float) -> bool:
+        """Take an error answer to a question about somebody; it never counts, and the tests will tell."""
+        if self.state is not State.WELL:
+            return self.put_aside(why, now, wall)
+        first = not self.doubt
+        self.doubt, self.doubted = why, now
+        self.due = now if first else min(self.due, max(now, self.earliest))
+        self.tally.add(unknown=True, now=now)
+        return self._fed_up("no usable answer", why, now, wall) or first
+
+    def _fed_up(self, what: str, why: str, now: float, wall: float) -> bool:
+        """Put it aside when too many of the latest questions had no answer of use."""
         missed, all_ = self.tally.counts(now)
         if missed < self.options.unanswered_least or missed < all_ * self.options.unanswered_share:
             return False
-        return self.put_aside(f"{missed} of {all_} questions had no answer ({why})", now, wall)
+        return self.put_aside(f"{missed} of {all_} questions had {what} ({why})", now, wall)
 
     def postpone(self, now: float) -> None:
         """Nothing was learned: try again soon, and count nothing."""

@@ -37,6 +37,7 @@ class Report(msgspec.Struct, frozen=True):
     state: str
     """`untested`, `well` or `aside`."""
     reason: str = ""
+    """Why it is aside, or what it answered lately that makes us doubt it."""
     without: dict[str, str] = {}
     """Kinds (`ip6`) that the list is not asked about, and why."""
     since: float = 0.0
@@ -87,7 +88,10 @@ class ListWatch:
             return
         now, wall, due = self._clock.monotonic(), self._clock.now(), standing.due
         if error:
-            changed = standing.put_aside(self._error(zone, answer), now, wall)
+            changed = standing.refused(self._error(zone, answer), now, wall)
+            if changed and standing.state is State.WELL:
+                log.warning("list %s is tested now, since %s; that does not count", zone, standing.doubt)
+                changed = False
         else:
             changed = standing.heard(
                 unknown=answer.unknown, why=self._lists[zone][0].redact(answer.why), now=now, wall=wall
@@ -106,7 +110,7 @@ class ListWatch:
             Report(
                 zone=zone,
                 state=standing.state.value,
-                reason=standing.reason,
+                reason=standing.reason or standing.doubt,
                 without=dict(standing.without),
                 since=standing.since,
                 retry_in=max(0.0, standing.due - now),
@@ -115,13 +119,17 @@ class ListWatch:
         ]
 
     def troubles(self) -> tuple[str, ...]:
-        """A sentence for each list, or part of one, that is not believed now."""
+        """A sentence for each list, or part or answer of one, that is not believed now."""
         found: list[str] = []
         for zone, standing in self._standings.items():
             if standing.state is State.ASIDE:
                 found.append(f"the list {zone} is put aside: {standing.reason}")
             else:
                 found += [f"the list {zone} is not asked: {why}" for why in standing.without.values()]
+                if standing.doubt:
+                    found.append(
+                        f"the list {zone} gave an error answer, which does not count: {standing.doubt}"
+                    )
         return tuple(found)
 
     # --- testing --------------------------------------------------------------------------------------
