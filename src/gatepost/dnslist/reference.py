@@ -39,8 +39,8 @@ It is **put aside** when
 - half of its latest questions, and at least 20, had no answer, or an error answer (`unanswered_share`,
   `unanswered_least`).
 
-An error answer about a client has the list tested at once: a list that refuses us refuses its tests too. One that
-passes them is believed on, so that one odd record lets in nobody else whom the list knows; it is told
+An error answer about a client has the list tested at once: a list that refuses us refuses its tests too.
+One that passes them is believed on, so that one odd record lets in nobody else whom the list knows; it is told
 in the log, `gatepost status` and `gatepost ask` for a while all the same.
 
 A list that is put aside is not asked, so it neither refuses nor excuses anybody. That is logged once and
