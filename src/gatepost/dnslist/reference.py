@@ -40,8 +40,8 @@ It is **put aside** when
   `unanswered_least`).
 
 An error answer about a client has the list tested at once: a list that refuses us refuses its tests too.
-One that passes them is believed on, so that one odd record lets in nobody else whom the list knows; it is told
-in the log, `gatepost status` and `gatepost ask` for a while all the same.
+One that passes them is believed on, so that one odd record lets in nobody else whom the list knows; it is
+told in the log, `gatepost status` and `gatepost ask` for a while all the same.
 
 A list that is put aside is not asked, so it neither refuses nor excuses anybody. That is logged once and
 stands in `gatepost status` and in every `gatepost ask`. It is tested again after a minute (`retry`), with
