@@ -129,6 +129,26 @@ def test_a_correspondent_does_not_wait():
     assert (verdict.action, rules(verdict)) == (Action.PASS, ["known.correspondent"])
 
 
+def test_a_colleague_whose_address_a_stranger_uses_is_no_correspondent():
+    world = World(Says(dns=["sender_domain.ours"]), when="stranger")
+    world.answer(client_address="10.0.0.1", sender="bob@example.net", recipient="carol@example.net")
+
+    verdict = world.answer(sender="carol@example.net", recipient="bob@example.net")
+
+    assert (Action.DEFER, "greylist.new") == (verdict.action, verdict.decided_by)
+
+
+def test_in_observe_mode_mail_neither_waits_nor_is_changed():
+    world = World(Says("slow"), when="stranger", delays={"slow": 2.0}, observe=True)
+    world.answer()
+    world.clock.advance(WAIT)
+
+    verdict = world.answer(instance="2")
+
+    assert "greylist.passed" in rules(verdict)
+    assert (Action.PASS, 0.0, "") == (verdict.action, verdict.delay, verdict.header)
+
+
 @pytest.mark.parametrize("stage", [Stage.RCPT, Stage.DATA])
 def test_the_header_comes_once_a_mail(stage):
     world = strict()

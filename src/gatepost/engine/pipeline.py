@@ -35,6 +35,8 @@ LATER = frozenset({Stage.DATA, Stage.END_OF_MESSAGE})
 FAIR_SECONDS = 600.0
 """Our own trouble defers one sender for at most this long, if configured to defer at all."""
 MAX_FAIR = 10_000
+OUR_DOMAIN = "sender_domain.ours"
+"""Who is no correspondent, although our users write to each other."""
 
 _random = Random()  # seeded by the system once: a reference has to be unique, not secret
 _ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
@@ -212,7 +214,7 @@ class Pipeline:
             and not verdict.decided_by
             and self._subject(request, verdict, findings, mail)
         ):
-            more = self._greylisted(request, mail)
+            more = self._greylisted(request, findings, mail)
             if not isinstance(more, list):
                 return self._judge_slowly(request, findings, more, mail, started)
             verdict = decide(findings + more, self.settings.terms, resolver_ill=bool(ill))
@@ -257,10 +259,13 @@ class Pipeline:
             return False
         return not mail.excused and bool(mail.recipients or request.recipient)
 
-    def _greylisted(self, request: Request, mail: Mail) -> list[Finding] | Awaitable[list[Finding]]:
+    def _greylisted(
+        self, request: Request, findings: Sequence[Finding], mail: Mail
+    ) -> list[Finding] | Awaitable[list[Finding]]:
         assert self._greylist is not None
+        forged = any(f.rule == OUR_DOMAIN for f in findings)
         try:
-            return self._greylist.ask(mail, request, self.context)
+            return self._greylist.ask(mail, request, self.context, forged=forged)
         except StoreError as error:
             return [Finding("error.store", "", str(error))]
         except Exception as error:  # the fence, see above
@@ -292,7 +297,7 @@ class Pipeline:
             verdict = msgspec.structs.replace(verdict, action=Action.PASS, decided_by="", code=0)
         header = ""
         if mail is not None and (verdict.action is Action.PASS or settings.observe):
-            header = self._header(request, mail)
+            header = "" if settings.observe else self._header(request, mail)
             mail.checked = mail.checked or request.stage is Stage.RCPT
         ill = self.context.health.ill
         elapsed = clock.monotonic() - started
@@ -301,7 +306,9 @@ class Pipeline:
             reference=reference(),
             header=header,
             observed=settings.observe and verdict.action is not Action.PASS,
-            delay=min(verdict.delay, max(0.0, settings.score.deadline - elapsed)),
+            delay=0.0
+            if settings.observe
+            else min(verdict.delay, max(0.0, settings.score.deadline - elapsed)),
             notes=(ill,) if ill else (),
             ms=elapsed * 1000,
         )
