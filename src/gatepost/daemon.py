@@ -122,6 +122,7 @@ class Daemon:
             ConfigError: it cannot be used; the old one goes on.
         """
         async with self._reloading:
+            log.info("reload: reading the configuration")
             self._notifier.reloading()
             try:
                 config = self._load()
@@ -134,6 +135,7 @@ class Daemon:
             parts.watch.take_over(self.parts.watch)
             await parts.first_look()
             old, self.parts = self.parts, parts
+            await parts.refresh_lists()  # what was entered meanwhile went to the old ones
             parts.pipeline.mails = old.pipeline.mails
             needs = _needs_restart(self.config, config)
             self.config = config

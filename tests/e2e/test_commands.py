@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from support.daemon import gatepost
+from support.dns_liar import Liar
 from support.nsd import nsd, root_zone
 
 ROOT = Path(__file__).parents[2]
@@ -254,3 +256,13 @@ def test_own_lists_count_at_once_and_status_tells_how_it_is(dns, tmp_path):
     assert "mode enforce" in shown
     assert 2 == broken[0]
     assert 1 == gone[0]
+
+
+def test_what_is_entered_during_a_reload_counts_after_it(tmp_path):
+    with Liar(lambda _query: None) as mute, gatepost(tmp_path, dns=mute.server) as daemon:
+        reloading = threading.Thread(target=daemon.command, args=("reload",))
+        reloading.start()
+        daemon.wait_for("reload: reading")
+        daemon.command("deny", "192.0.2.1", check=0)
+        reloading.join()
+        assert "554" in daemon.ask(client_address="192.0.2.1")

@@ -14,7 +14,7 @@ import msgspec
 
 from gatepost.clock import Clock
 from gatepost.dns.base import Answer, Kind, Resolver, Status
-from gatepost.dns.record import plain
+from gatepost.dns.record import plain, unknown
 
 SHORTEST = 1.0
 """Seconds an answer is kept at least, even with a TTL of 0: as long as one SMTP session asks for it."""
@@ -76,7 +76,13 @@ class CachingResolver:
             flight.add_done_callback(self._tasks.discard)
         else:
             self._joined += 1
-        return await asyncio.shield(flight)
+        try:
+            return await asyncio.shield(flight)
+        except asyncio.CancelledError:
+            asking = asyncio.current_task()
+            if asking is not None and asking.cancelling():
+                raise
+            return unknown("given up")  # we were closed, and who asks was not: a reload is no reason to end
 
     def clear(self) -> None:
         """Forget all answers, those under way too: what a lying resolver said is worth nothing later."""
