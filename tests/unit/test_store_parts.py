@@ -2,17 +2,20 @@
 
 import asyncio
 import threading
+from contextlib import closing
 
+import msgspec
 import pytest
 
 from gatepost.clock import FakeClock
-from gatepost.store import worker
+from gatepost.store import pages, worker
 from gatepost.store.base import Meeting, Outcome, StoreError, Terms, Triplet
+from gatepost.store.file import connect
 from gatepost.store.maybe import Maybe
 from gatepost.store.open import open_store, sqlite_path
 from gatepost.store.options import StoreOptions
 from gatepost.store.recent import Recent
-from gatepost.store.search import Search, client_key, mail_key, search
+from gatepost.store.search import Search, client_key, hint, mail_key, search
 from gatepost.store.sqlite import SqliteStore
 
 
@@ -72,6 +75,27 @@ def test_maybe_never_denies_what_was_added_and_denies_most_else():
 )  # fmt: skip
 def test_what_is_looked_for_becomes_keys(what, expected):
     assert expected == search(what)
+
+
+@pytest.mark.parametrize(
+    ("what", "expected"),
+    [
+        ("3f2a", "3f2a"),
+        ('a"bcd', "bcd"),
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("192.0.2.0/23", "192.0."),
+        ("0.0.0.0/0", ""),
+        ("2001:DB8:0::7", "2001:db8::7"),
+        ("2001:db8::/47", "2001:db8:"),
+        ("::/0", ""),
+        ("<Ann@Example.ORG>", "ann@example.org"),
+        ("@ü.example", ".example"),
+        ("<>", '"sender":""'),
+    ],
+)  # fmt: skip
+def test_pages_of_the_journal_are_chosen_by_text_that_every_wanted_verdict_holds(what, expected):
+    assert expected == hint(search(what))
 
 
 def test_an_address_sorts_within_its_network_and_a_mail_within_its_domain():
@@ -217,3 +241,23 @@ def test_a_journal_larger_than_it_may_be_loses_its_oldest(tmp_path):
         assert (tmp_path / "gatepost-journal.db").stat().st_size < 3_000_000
 
     run(tmp_path, what, journal_size=1)
+
+
+def test_a_verdict_that_cannot_be_read_is_left_out_and_forgotten_in_time(tmp_path):
+    from contract.test_stores import verdict  # noqa: PLC0415
+
+    newer = pages.Line(2.0, b'{"time":2.0,"reference":{"ref2":2}}')
+    broken = pages.Line(3.0, b"no JSON, ref3")
+    lines = [pages.Line(n, msgspec.json.encode(verdict(int(n), time=n))) for n in (1.0, 4.0)]
+
+    async def what(store, clock) -> None:
+        with closing(connect(store.journal.file.path, "rw", 1)) as connection:
+            pages.write(connection, [lines[0], newer, broken, lines[1]])
+        assert [4, 1] == [e.time for e in await store.journal.find("bob@example.net")]
+        assert [] == await store.journal.find("ref2")
+        assert 2 == await store.journal.expire(30 * 86400 + 2)
+        assert 1 == await store.journal.expire(30 * 86400 + 4)
+        assert [4] == [e.time for e in await store.journal.find("bob@example.net")]
+        assert 1 == await store.journal.expire(30 * 86400 + 5)
+
+    run(tmp_path, what)

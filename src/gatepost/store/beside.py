@@ -19,7 +19,7 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from gatepost.clock import Clock
-from gatepost.store import journal, lists, migrate, rows
+from gatepost.store import lists, migrate, pages, rows
 from gatepost.store.base import JournalEntry, ListEntry, Lists, Meeting, StoreError, Terms, Triplet
 from gatepost.store.book import Book
 from gatepost.store.correspondents import last_written
@@ -157,7 +157,7 @@ class JournalBeside:
         """Nothing is changed."""
 
     async def find(self, what: str, limit: int = 20) -> list[JournalEntry]:
-        return await self._reading.ask(partial(journal.find, search(plain(what)), limit), [])
+        return await self._reading.ask(partial(pages.find, search(plain(what)), limit), [])
 
     async def flush(self) -> None:
         """Nothing is owed."""

@@ -2,22 +2,26 @@
 
 Addresses become 32 hexadecimal digits (IPv4 as mapped into IPv6) and mail
 addresses `domain@local`, so that a network and a domain are each one range of
-keys, and one index serves both the exact and the wide question.
+keys, and one comparison serves both the exact and the wide question.
 
 Pure; raises nothing, whatever is asked.
 """
 
 import ipaddress
+import re
+from itertools import takewhile
 
 import msgspec
 
 from gatepost.address import normal_domain, normal_mail, split
-from gatepost.network import parse_address, parse_network
+from gatepost.network import Network, parse_address, parse_network
 from gatepost.store.base import JournalEntry
 
 NULL_SENDER = "<>"
 _LAST = "\U0010ffff"
 _V4_MAPPED = 0xFFFF << 32
+_CHANGED = re.compile(r"[^ !#-\[\]-~]+|xn--[a-z0-9-]+", re.IGNORECASE)
+"""What may be written otherwise: JSON escapes it, or another script is spelled in another way."""
 
 
 class Search(msgspec.Struct, frozen=True):
@@ -90,13 +94,46 @@ def matches(entry: JournalEntry, wanted: Search, instances: set[str]) -> bool:
     )
 
 
-def _client_range(text: str) -> tuple[str, str] | None:
+def hint(wanted: Search) -> str:
+    """Text that stands in the JSON of every entry wanted, in whatever case; empty when there is none.
+
+    Clients are as Postfix writes addresses: the shortest form.
+    """
+    if wanted.word == NULL_SENDER:
+        return '"sender":""'
+    bare = wanted.word.strip("<>")
+    network = _network(bare)
+    if network is not None:
+        return _beginning(network)
+    return verbatim(normal_mail(bare) if wanted.mails else wanted.word)
+
+
+def verbatim(text: str) -> str:
+    """The longest part of `text` that JSON writes as it is, and IDNA too."""
+    return max(_CHANGED.split(text), key=len)
+
+
+def _beginning(network: Network) -> str:
+    """What all addresses of a network begin with, as text."""
+    address, bits = network.network_address, network.prefixlen
+    if bits == network.max_prefixlen:
+        return str(address)
+    if network.version == 4:
+        return "".join(f"{octet}." for octet in str(address).split(".")[: bits // 8])
+    groups = [f"{int(group, 16):x}" for group in address.exploded.split(":")[: bits // 16]]
+    return "".join(f"{group}:" for group in takewhile("0".__ne__, groups))
+
+
+def _network(text: str) -> Network | None:
     network = parse_network(text)
+    address = parse_address(text) if network is None else None
+    return ipaddress.ip_network(address) if address is not None else network
+
+
+def _client_range(text: str) -> tuple[str, str] | None:
+    network = _network(text)
     if network is None:
-        address = parse_address(text)
-        if address is None:
-            return None
-        network = ipaddress.ip_network(address)
+        return None
     version = network.version
     return _hex(int(network.network_address), version), _hex(int(network.broadcast_address), version)
 
