@@ -213,3 +213,13 @@ def test_two_clients_with_one_instance_are_two_mails():
     world.answer(instance="1")
 
     assert "greylist.new" == rules(world.answer(instance="1", client_address="198.51.100.7"))[0]
+
+
+def test_long_names_of_a_flood_are_not_kept_in_memory():
+    world = strict()
+    for number in range(100):
+        world.answer(sender="", recipient=f"{number}{'x' * 5000}@example.net")
+    (mail,) = world.pipeline.mails._mails.values()
+
+    assert 100 == len(mail.recipients)
+    assert max(map(len, mail.recipients)) <= 320

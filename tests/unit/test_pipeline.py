@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 
+from gatepost.clock import FakeClock
 from gatepost.dns.base import Kind
+from gatepost.engine.memory import Memory
 from gatepost.model import Action, Request, Stage, Verdict
 from support.world import STRANGER, Says, World, rules
 
@@ -57,6 +59,30 @@ def test_what_was_found_is_believed_no_longer_than_it_may_be():
     world.answer()
     world.clock.advance(61)
     world.answer()
+
+    assert check.looked_up == 2
+
+
+def test_what_is_over_goes_when_other_things_come():
+    clock = FakeClock()
+    memory = Memory(clock)
+    for number in range(10):
+        memory.keep((number,), (), 60)
+    clock.advance(61)
+    for number in range(10, 20):
+        memory.keep((number,), (), 60)
+    memory.keep(("at once over",), (), 0)
+
+    assert 10 <= len(memory) <= 11
+    assert memory.recall((19,)) == []
+    assert memory.recall(("at once over",)) is None
+
+
+def test_names_that_can_be_none_are_not_remembered():
+    check = Says()
+    world = World(check)
+    for _ in range(2):
+        world.answer(helo_name="x" * 2000)
 
     assert check.looked_up == 2
 

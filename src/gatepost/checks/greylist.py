@@ -18,7 +18,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from gatepost.address import normal_domain, normal_mail, normal_sender, split
+from gatepost.address import MAX_KEY, normal_domain, normal_mail, normal_sender, split
 from gatepost.checks.base import Check
 from gatepost.clock import Clock
 from gatepost.context import Context
@@ -87,10 +87,10 @@ class Mail:
         self.waited = 0.0
         """Seconds it had to wait, when it passes now for the first time."""
         self.first = 0.0
-        self.met: set[str] = set()
-        """Recipients that were met already."""
+        self.met: set[int] = set()
+        """Recipients that were met already, by their hash: a flood's long names shall not fill the memory."""
         self.recipients: list[str] = []
-        """Recipients of a null sender's mail, to be met at DATA."""
+        """Recipients of a null sender's mail as triplets have them, to be met at DATA."""
         self.excused = False
         """One of them is not subject to greylisting."""
         self.header_done = False
@@ -114,7 +114,7 @@ class Mails:
 
     def known(self, request: Request) -> Mail | None:
         """The mail that `request` is about, when it was seen before."""
-        mail = self._mails.get((request.instance, request.client_address, request.sender))
+        mail = self._mails.get(_mail_key(request))
         if mail is None or self._clock.monotonic() - mail.started > MAIL_SECONDS:
             return None
         return mail
@@ -126,7 +126,7 @@ class Mails:
             now = self._clock.monotonic()
             mail = Mail(now)
             if request.instance:
-                self._mails[request.instance, request.client_address, request.sender] = mail
+                self._mails[_mail_key(request)] = mail
                 self._forget(now)
         return mail
 
@@ -164,8 +164,8 @@ class Greylist(Check):
         """What this mail to `recipient` is remembered by."""
         return Triplet(
             _network(request.client_address, self.options.ipv4_prefix, self.options.ipv6_prefix),
-            _sender(request.sender),
-            _recipient(recipient),
+            _sender(request.sender) if len(request.sender) <= MAX_KEY else normal_sender(request.sender),
+            normal_recipient(recipient),
         )
 
     def ask(
@@ -177,7 +177,7 @@ class Greylist(Check):
 
         Raises: StoreError.
         """
-        if request.sender and not forged:
+        if request.sender and not forged and len(request.sender) <= MAX_KEY:
             keep = self.options.correspondents_keep
             knows = context.store.correspondents.knows(_mail(request.sender), context.clock.now(), keep)
             if knows is True:
@@ -199,10 +199,11 @@ class Greylist(Check):
     ) -> list[Finding] | Awaitable[list[Finding]]:
         recipients = _recipients(mail, request)
         triplets = [self.triplet(request, r) for r in recipients]
-        if recipients[0] in mail.met:
+        met_now = [hash(r) for r in recipients]
+        if met_now[0] in mail.met:
             mail.decision = ""  # the same recipient again is another mail, or a try of its own
         if len(mail.met) < MAX_RECIPIENTS:
-            mail.met.update(recipients)
+            mail.met.update(met_now)
         if mail.decision == "wait":
             return self._join(triplets, context)
         if mail.decision == "pass":
@@ -246,6 +247,10 @@ class Greylist(Check):
         return [Finding("greylist.mail", _please(self.terms.delay), "the first recipient of this mail waits")]
 
 
+def _mail_key(request: Request) -> MailKey:
+    return request.instance, request.client_address, request.sender[:MAX_KEY]
+
+
 def _recipients(mail: Mail, request: Request) -> Sequence[str]:
     if request.stage is Stage.DATA and mail.recipients:
         return mail.recipients
@@ -278,10 +283,15 @@ def _mail(mail: str) -> str:
     return normal_mail(mail)
 
 
+def normal_recipient(recipient: str) -> str:
+    """`recipient` as triplets have it."""
+    return _recipient(recipient[:MAX_KEY])
+
+
 @lru_cache(4096)
 def _recipient(recipient: str) -> str:
     local, domain = split(recipient)
-    return f"{local.lower()}@{normal_domain(domain)}"[:320]
+    return f"{local.lower()}@{normal_domain(domain)}"[:MAX_KEY]
 
 
 RULES = (

@@ -1,5 +1,7 @@
 """What was found out about a client lately, so that the second recipient of a mail costs almost nothing."""
 
+from itertools import islice
+
 from gatepost.clock import Clock
 from gatepost.model import Finding
 
@@ -28,10 +30,12 @@ class Memory:
 
     def keep(self, key: tuple[object, ...], findings: tuple[Finding, ...], seconds: float) -> None:
         """Remember for `seconds`."""
+        now = self._clock.monotonic()
         self._found.pop(key, None)
-        self._found[key] = (self._clock.monotonic() + seconds, list(findings))
-        if len(self._found) > MAX_ENTRIES:
-            del self._found[next(iter(self._found))]
+        self._found[key] = (now + seconds, list(findings))
+        for oldest in tuple(islice(self._found, 2)):  # one comes, two may go: soon none is left that is over
+            if len(self._found) > MAX_ENTRIES or self._found[oldest][0] <= now:
+                del self._found[oldest]
 
     def clear(self) -> None:
         """Forget everything."""

@@ -17,8 +17,9 @@ from random import Random
 
 import msgspec
 
+from gatepost.address import MAX_KEY
 from gatepost.checks.base import Check
-from gatepost.checks.greylist import Greylist, Mail, Mails
+from gatepost.checks.greylist import MAX_RECIPIENTS, Greylist, Mail, Mails, normal_recipient
 from gatepost.context import Context
 from gatepost.dns.base import Answer, Kind, Resolver
 from gatepost.engine.exempt import exempt
@@ -153,7 +154,7 @@ class Pipeline:
         if self.settings.thorough or not self._is_final(fresh + found):
             asked = _Asked(self.context.dns)
             complete = await self._look_up(due, request, asked, found, started)
-            if complete and not asked.unknown and not self.context.health.ill:
+            if complete and not asked.unknown and not self.context.health.ill and _is_short(request):
                 seconds = min(asked.ttl, self.settings.score.remember)
                 self._memory.keep(self._key(request), tuple(found), seconds)
         judged = self._judge(request, fresh + found, started)
@@ -254,8 +255,8 @@ class Pipeline:
         if request.stage is Stage.RCPT:
             if request.sender:
                 return True
-            if len(mail.recipients) < 1000:
-                mail.recipients.append(request.recipient)
+            if len(mail.recipients) < MAX_RECIPIENTS:
+                mail.recipients.append(normal_recipient(request.recipient))
             return False
         return not mail.excused and bool(mail.recipients or request.recipient)
 
@@ -325,11 +326,17 @@ class Pipeline:
     def _is_fair(self, request: Request) -> bool:
         """Whether this sender may still be deferred for our own trouble."""
         now = self.context.clock.monotonic()
-        key = (request.client_address, request.sender)
+        key = (request.client_address, request.sender[:MAX_KEY])
         first = self._deferred.setdefault(key, now)
         if len(self._deferred) > MAX_FAIR:
             self._deferred.pop(next(iter(self._deferred)))
         return now - first <= FAIR_SECONDS
+
+
+def _is_short(request: Request) -> bool:
+    """Whether its names can be names: longer ones are not worth remembering, and would fill the memory."""
+    names = (request.helo_name, request.sender, request.client_name, request.reverse_client_name)
+    return max(map(len, names)) <= MAX_KEY
 
 
 def _overrides(check: Check, method: str) -> bool:
