@@ -3,6 +3,7 @@
 from collections import Counter
 
 from gatepost.clock import Clock
+from gatepost.engine.exempt import LEARN
 from gatepost.model import Action, Request, Verdict
 from gatepost.observe.log import LineWriter, line
 from gatepost.store.base import Journal, JournalEntry
@@ -22,7 +23,9 @@ class Recorder:
         self.decided: Counter[str] = Counter()
 
     def record(self, request: Request, verdict: Verdict) -> None:
-        """Keep one verdict."""
+        """Keep one verdict, unless nothing was judged: the learning line, asked about a stranger."""
+        if request.policy_context == LEARN and not verdict.findings:
+            return
         self.actions[verdict.action] += 1
         if verdict.decided_by:
             self.decided[verdict.decided_by] += 1
