@@ -8,6 +8,7 @@ so that `--help` and every other command start fast.
 
 import importlib
 import io
+import logging
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -107,6 +108,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # in whatever locale, an answer is printed
+    # What the parts log is for the daemon, which sets up its own log; a command tells it in its answer.
+    logging.getLogger("gatepost").addHandler(logging.NullHandler())
     given = [_text(argument) for argument in (sys.argv[1:] if arguments is None else arguments)]
     try:
         get_command(app).main(args=given, prog_name="gatepost")

@@ -1,6 +1,7 @@
 """`gatepost status`: how the daemon is, now."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 import typer
@@ -48,9 +49,20 @@ def _say(told: Mapping[str, Any]) -> None:
 
 
 def _say_lists(lists: Iterable[Mapping[str, Any]]) -> None:
-    found = list(lists)
-    columns = list(dict.fromkeys(key for one in found for key in one))
-    say_table(columns, [[_text(one.get(column)) for column in columns] for one in found])
+    rows = [
+        (_text(one.get("zone")), _text(one.get("state")), _since(one), _again(one), _text(one.get("reason")))
+        for one in lists
+    ]
+    say_table(("list", "state", "since", "tested again in", "why"), rows)
+
+
+def _since(one: Mapping[str, Any]) -> str:
+    since = one.get("since")
+    return datetime.fromtimestamp(since).astimezone().strftime("%d %b %H:%M") if since else "-"
+
+
+def _again(one: Mapping[str, Any]) -> str:
+    return str(Duration(round(one.get("retry_in") or 0)))
 
 
 def _rows(counts: Mapping[str, Any], before: str = "") -> Iterable[tuple[str, str]]:
