@@ -32,6 +32,10 @@ class Kind(IntEnum):
     AAAA = 28
 
 
+UNASKED = "too many questions"
+"""Why, for a question that never went out."""
+
+
 class Answer(msgspec.Struct, frozen=True):
     r"""One answer. Records are text as in a zone file, without trailing dots.
 
@@ -60,6 +64,11 @@ class Answer(msgspec.Struct, frozen=True):
     @property
     def unknown(self) -> bool:
         return self.status is Status.UNKNOWN
+
+    @property
+    def unasked(self) -> bool:
+        """Nobody was asked, since too many questions were under way: this says nothing of anybody else."""
+        return self.why == UNASKED
 
 
 class Resolver(Protocol):

@@ -111,6 +111,8 @@ class Doctor:
     async def ask(self, name: str, kind: Kind) -> Answer:
         """Pass the question on, and hear the answer."""
         answer = await self._upstream.ask(name, kind)
+        if answer.unasked:
+            return answer
         self._health.heard(answer)
         if self._health.suspicious:
             self._called.set()
@@ -123,6 +125,8 @@ class Doctor:
             self._upstream.ask(self._probe, Kind.NS),
             *(self._upstream.ask(name, Kind.A) for name in names),
         )
+        if probe.unasked or any(canary.unasked for canary in canaries):
+            return self._health.ill  # nothing was learned
         lied = self._health.lies
         self._health.examined(probe, dict(zip(names, canaries, strict=True)))
         if lied != self._health.lies:

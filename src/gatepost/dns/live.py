@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import msgspec
 
 from gatepost.clock import Clock
-from gatepost.dns.base import Answer, Kind
+from gatepost.dns.base import UNASKED, Answer, Kind
 from gatepost.dns.exchange import Inbox, Packet, ask_by_tcp
 from gatepost.dns.record import LOOP, Onward, answer_of, impossible, unknown
 from gatepost.dns.resolvconf import Server
@@ -35,7 +35,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float = 1.0
     attempts: int = 2
     deadline: float = 3.5
-    in_flight: int = 256
+    in_flight: int = 1024
 
 
 class LiveResolver:
@@ -55,13 +55,15 @@ class LiveResolver:
         except wire.DnsError:
             return impossible(name)
         if self._open >= self._terms.in_flight * (1 + WAITING_PER_SLOT):
-            return unknown("too many questions")
+            return unknown(UNASKED)
         self._open += 1
+        why = UNASKED
         try:
             async with asyncio.timeout(self._terms.deadline), self._slots:
+                why = "timeout"
                 answer = await self._whole_chain(question, kind)
         except TimeoutError:
-            answer = unknown("timeout")
+            answer = unknown(why)
         finally:
             self._open -= 1
         self._counts["questions"] += 1

@@ -20,9 +20,10 @@ class DnsOptions(Options, frozen=True, kw_only=True):
     deadline: Duration = Duration(3.5)
     """How long one question may take in all, whatever happens; then its answer is unknown, which is never
     held against a sender. Default `3500ms`: below the four seconds that a request has."""
-    in_flight: int = 256
+    in_flight: int = 1024
     """Questions that may be under way at once, 1 to 4096; each holds a file descriptor. More of them wait
-    in a queue. Default 256: far more than 50 connections with all checks on need."""
+    in a queue. Default 1024: more than a hundred processes of Postfix can ask at once, even when each has a
+    client whose domains answer nothing."""
     cache_entries: int = 20_000
     """Answers kept in memory, 100 to 10 million; the least recently used go first. An answer of unusual
     size counts as several. Default 20,000: about 15 MB when full."""

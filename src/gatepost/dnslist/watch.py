@@ -18,7 +18,7 @@ from ipaddress import IPv4Address, IPv6Address
 import msgspec
 
 from gatepost.clock import Clock
-from gatepost.dns.base import Answer, Kind, Resolver
+from gatepost.dns.base import UNASKED, Answer, Kind, Resolver
 from gatepost.dnslist.lists import List, judge, labels_of
 from gatepost.dnslist.options import WatchOptions
 from gatepost.dnslist.state import Outcome, Seen, Standing, State, Tally, Trial, examine
@@ -84,7 +84,7 @@ class ListWatch:
 
     def heard(self, zone: str, answer: Answer, *, error: bool) -> None:
         standing = self._standings.get(zone)
-        if standing is None or standing.state is State.ASIDE or self._ill():
+        if standing is None or standing.state is State.ASIDE or answer.unasked or self._ill():
             return
         now, wall, due = self._clock.monotonic(), self._clock.now(), standing.due
         if error:
@@ -160,7 +160,7 @@ class ListWatch:
         outcome = examine(tests, key=bool(self._lists[zone][0].key))
         standing = self._standings[zone]
         now, wall = self._clock.monotonic(), self._clock.now()
-        if self._ill():
+        if self._ill() or any(test.why == UNASKED for test in tests):
             standing.postpone(now)
         elif standing.tested(self._with_former(outcome, tests, standing), now, wall):
             self._tell(zone)
