@@ -96,6 +96,7 @@ async def assemble(
         dns=dns.resolver, store=store, clock=clock, ours=ours, access=access, watch=watch, health=dns.health
     )
     pipeline = Pipeline(found, context, _settings(config, found, greylist, ours, thorough=thorough))
+    dns.changed = pipeline.forget
     parts = Parts(config, store, dns, ours, access, watch, found, greylist, pipeline)
     await parts.refresh_lists()
     return parts

@@ -5,14 +5,21 @@ import time
 
 import pytest
 
+from gatepost.assemble import assemble
 from gatepost.clock import SystemClock
+from gatepost.config.load import parse
+from gatepost.config.places import Places
 from gatepost.dns import health as doctoring
 from gatepost.dns.base import Kind
 from gatepost.dns.open import Dns, open_dns
 from gatepost.dns.options import DnsOptions
+from gatepost.model import Request
 from gatepost.options import Duration
+from gatepost.ours import Ours
+from gatepost.store.memory import MemoryStore
 from support.dns_liar import Liar, always, relay_to, reply, silent
 from support.nsd import nsd, root_zone
+from support.world import STRANGER
 
 ROOT = {"example.org A": "192.0.2.1"}
 
@@ -134,3 +141,21 @@ def test_a_well_resolver_is_examined_at_intervals(monkeypatch):
 
     with nsd({".": root_zone(ROOT)}) as server, Liar(relay_to(server.port)) as liar:
         asyncio.run(run(liar))
+
+
+def test_what_was_concluded_from_lies_is_forgotten(tmp_path):
+    async def run(server):
+        places = Places(tmp_path, tmp_path / "control.sock")
+        config = parse(f'[dns]\nservers = ["{server}"]', "test", {}, places)
+        parts = await assemble(config, SystemClock(), MemoryStore(), ours=Ours())
+        await parts.pipeline.answer(Request(**STRANGER | {"client_name": "unknown"}))
+        remembered = len(parts.pipeline._memory)
+        await parts.dns.probe_once()
+        await parts.close()
+        return remembered, len(parts.pipeline._memory)
+
+    def addresses_for_all(query):
+        return reply(query, *([f"{query.name}. 300 IN A 203.0.113.1"] if query.kind == "A" else []))
+
+    with Liar(addresses_for_all) as liar:
+        assert (1, 0) == asyncio.run(run(liar.server))

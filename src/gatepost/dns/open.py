@@ -4,6 +4,7 @@ Raises nothing: options were judged when they were read, and a resolv.conf
 that cannot be read means the server on this machine (resolv.conf(5)).
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 from gatepost.clock import Clock
@@ -32,6 +33,8 @@ class Dns:
             longest_absent=options.longest_absent,
             unknown=options.unknown_for,
         )
+        self.changed: Callable[[], None] = lambda: None
+        """Told when the resolver begins or ceases to lie: conclusions from its answers are worthless then."""
         self._live = LiveResolver(servers, clock, terms)
         self.health = Health(clock, suspicious_after=options.suspicious_after)
         self._doctor = Doctor(
@@ -64,6 +67,7 @@ class Dns:
 
     def _forget(self) -> None:
         self.resolver.clear()
+        self.changed()
 
 
 def open_dns(options: DnsOptions, clock: Clock, resolv_conf: Path = RESOLV_CONF) -> Dns:
