@@ -31,7 +31,7 @@ from gatepost.server.activation import inherited
 from gatepost.server.control import ControlServer
 from gatepost.server.listen import open_listeners, raise_file_limit
 from gatepost.server.notify import Notifier
-from gatepost.server.place import Listener, ListenError
+from gatepost.server.place import Listener, ListenError, TakenError
 from gatepost.server.policy import PolicyServer
 from gatepost.store.base import Store, StoreError
 from gatepost.store.open import open_store
@@ -83,6 +83,8 @@ class Daemon:
         policy, control = self._open_sockets()
         self.store = open_store(self.config.store, self.clock)
         await self.store.open()
+        if control is None and (troubles := self.store.troubles()):
+            raise StoreError(troubles[0])  # the other daemon's store too, it seems
         self.parts = await assemble(self.config, self.clock, self.store)
         await self.parts.first_look()
         lines = LineWriter(sys.stderr)
@@ -92,7 +94,8 @@ class Daemon:
         commands = ControlServer(Commands(self).table())
         self._catch_signals()
         await self.server.start(policy)
-        await commands.start(control)
+        if control:
+            await commands.start(control)
         self._say_ready(policy)
         await self._until_stopped()
         self._notifier.stopping()
@@ -152,15 +155,26 @@ class Daemon:
 
     # --- the way up and down --------------------------------------------------------------------------
 
-    def _open_sockets(self) -> tuple[list[Listener], Listener]:
+    def _open_sockets(self) -> tuple[list[Listener], Listener | None]:
         passed = inherited(os.environ)
         options = self.config.listen
         policy = passed["policy"] or open_listeners(options.policy, options.socket_mode, options.socket_group)
         if passed["control"]:
             return policy, passed["control"][0]
+        return policy, self._open_control()
+
+    def _open_control(self) -> Listener | None:
+        """The control socket; none when another daemon has it, since mail matters more than commands."""
         where = self.config.control
         _make_folder(os.path.dirname(where.socket))  # noqa: PTH120
-        return policy, open_listeners([f"unix:{where.socket}"], "0660", where.group)[0]
+        try:
+            return open_listeners([f"unix:{where.socket}"], "0660", where.group)[0]
+        except TakenError:
+            log.warning(
+                "another daemon has the control socket %s, so commands reach that one; set [control] socket",
+                where.socket,
+            )
+            return None
 
     def _catch_signals(self) -> None:
         loop = asyncio.get_running_loop()

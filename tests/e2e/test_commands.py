@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.daemon import gatepost
+from support.daemon import Daemon, gatepost
 from support.dns_liar import Liar
 from support.nsd import nsd, root_zone
 
@@ -266,3 +266,19 @@ def test_what_is_entered_during_a_reload_counts_after_it(tmp_path):
         daemon.command("deny", "192.0.2.1", check=0)
         reloading.join()
         assert "554" in daemon.ask(client_address="192.0.2.1")
+
+
+def test_a_second_daemon_with_the_same_control_socket_answers_mail_when_its_store_is_its_own(tmp_path):
+    with gatepost(tmp_path / "a") as first:
+        second = Daemon(tmp_path / "b")
+        second.config.write_text(second.config.read_text().replace(str(second.control), str(first.control)))
+        second.start()
+        try:
+            assert "DUNNO" == second.ask(client_address="10.0.0.1")
+            assert f"another daemon has the control socket {first.control}" in second.logged()
+        finally:
+            second.stop()
+
+        second.config.write_text(second.config.read_text().replace(str(second.state), str(first.state)))
+        assert "another Gatepost" in second.command("run", check=2)[1]
+        assert first.running()

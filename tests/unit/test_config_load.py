@@ -8,7 +8,7 @@ import pytest
 from gatepost.checks.greylist import GreylistOptions
 from gatepost.config.expected import plain
 from gatepost.config.load import Said, load, parse
-from gatepost.config.places import config_file, places
+from gatepost.config.places import SYSTEM_CONFIG, config_file, places
 from gatepost.config.problem import ConfigError
 from gatepost.config.schema import as_file, default_config
 from gatepost.config.toml import toml_lines
@@ -56,6 +56,17 @@ def test_a_file_says_where_its_state_is_even_to_an_ordinary_user():
 
     assert "sqlite:/var/lib/gatepost/gatepost.db" == read(text, where=USER).store.url
     assert "/run/x.sock" == read(text, where=USER).control.socket
+
+
+def test_files_with_stores_of_their_own_do_not_share_a_control_socket():
+    texts = [f'[store]\nurl = "{url}"\n' for url in ("sqlite:/a/x.db", "sqlite:/b/x.db", "memory:")]
+    one, other, forgetful = (read(text).control.socket for text in texts)
+
+    assert "/run/gatepost/control.sock" == forgetful
+    assert 3 == len({one, other, forgetful})
+    assert one == read(texts[0], {("store", "url"): Said("--store", "memory:")}).control.socket
+    assert {"/run/gatepost"} == {str(Path(socket).parent) for socket in (one, other)}
+    assert "/run/gatepost/control.sock" == parse(texts[0], str(SYSTEM_CONFIG), {}, SYSTEM).control.socket
 
 
 def test_the_command_line_comes_before_the_file():

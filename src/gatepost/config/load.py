@@ -15,7 +15,7 @@ from gatepost.access.options import AccessOptions
 from gatepost.checks import find
 from gatepost.config.lines import KeyPath, index
 from gatepost.config.own_lists import check_own_lists
-from gatepost.config.places import Places, here
+from gatepost.config.places import Places, control_for, here
 from gatepost.config.problem import ConfigError, Problem, nearest
 from gatepost.config.read import MISSING, Reader
 from gatepost.config.rules import Patterns, check_names, check_own_trouble, read_patterns
@@ -63,14 +63,22 @@ def parse(text: str, file: str, overrides: Overrides, places: Places) -> Config:
         ConfigError: it cannot be used; all that is wrong with it.
     """
     plain = _toml(text, file)
+    own_store = _own_store(plain)
     for path, said in overrides.items():
         _put(plain, path, said.value)
-    _put(plain, ("store", "url"), f"sqlite:{places.state / 'gatepost.db'}", only_if_missing=True)
+    _put(plain, ("store", "url"), places.store, only_if_missing=True)
     reader = Reader(file, index(text), {path: said.option for path, said in overrides.items()})
     config = _read(reader, plain)
     if reader.problems:
         raise ConfigError(reader.problems)
-    return _settled(config, places)
+    return _settled(config, control_for(places, own_store, file))
+
+
+def _own_store(plain: Mapping[str, Any]) -> str:
+    """Where the file itself keeps state on the disk; empty when it leaves that to us."""
+    store = plain.get("store")
+    url = store.get("url") if isinstance(store, dict) else None
+    return url if isinstance(url, str) and url.startswith("sqlite:") else ""
 
 
 def _text(path: Path) -> str:
@@ -167,9 +175,9 @@ def _check_patterns(reader: Reader, worths: Patterns, delays: Patterns, options:
     check_own_trouble(reader, worths, sorted(rules))
 
 
-def _settled(config: Config, places: Places) -> Config:
-    """`config` with the places that the file leaves to us."""
+def _settled(config: Config, socket: Path) -> Config:
+    """`config` with the place of the control socket that the file leaves to us."""
     control = config.control
     if not control.socket:
-        control = msgspec.structs.replace(control, socket=str(places.control))
+        control = msgspec.structs.replace(control, socket=str(socket))
     return msgspec.structs.replace(config, control=control)

@@ -6,6 +6,7 @@ RuntimeDirectory= put them). Somebody who may not write there gets places of
 their own, by the XDG base directory specification.
 """
 
+import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +26,11 @@ class Places(msgspec.Struct, frozen=True):
     control: Path
     """Socket by which commands reach the daemon."""
 
+    @property
+    def store(self) -> str:
+        """URL of the store."""
+        return f"sqlite:{self.state / 'gatepost.db'}"
+
 
 def places(environ: Mapping[str, str], *, system: bool) -> Places:
     """The places of the system's daemon, or those of an ordinary user."""
@@ -41,6 +47,18 @@ def here() -> Places:
     """The places of this process."""
     system = os.geteuid() == 0 or "STATE_DIRECTORY" in os.environ or os.access(SYSTEM_STATE, os.W_OK)
     return places(os.environ, system=system)
+
+
+def control_for(places: Places, url: str, file: str) -> Path:
+    """The control socket where `file` says `url` for its store and nothing of a socket.
+
+    Two daemons with configurations of their own share no state, so they must
+    not share a socket: a command would reach the wrong one. The system's file
+    keeps the system's socket, which systemd may have made.
+    """
+    if url in ("", places.store) or not file or Path(file) == SYSTEM_CONFIG:
+        return places.control
+    return places.control.with_name(f"control-{hashlib.sha256(url.encode()).hexdigest()[:8]}.sock")
 
 
 def config_file(given: Path | None) -> Path | None:

@@ -29,7 +29,9 @@ class ControlOptions(Options, frozen=True):
 
     socket: str = ""
     """Path of the unix socket; empty: `/run/gatepost/control.sock`, or `gatepost/control.sock` in
-    `$XDG_RUNTIME_DIR` when an ordinary user runs the daemon."""
+    `$XDG_RUNTIME_DIR` when an ordinary user runs the daemon. With a file given by `--config` that has a
+    store of its own, `control-` and a number made from the store's URL: so each command reaches the daemon of
+    its configuration."""
     group: str = ""
     """Group whose members may give commands, by name or number; empty: the daemon's own group. Commands can
     let mail in and refuse it, so this is for administrators."""

@@ -55,7 +55,7 @@ def open_listeners(texts: Sequence[str], mode: str = "0666", group: str = "") ->
     except (ListenError, ValueError) as error:
         for listener in opened:
             listener.close()
-        raise ListenError(str(error)) from None
+        raise error if isinstance(error, ListenError) else ListenError(str(error)) from None
     return opened
 
 

@@ -20,6 +20,10 @@ class ListenError(Exception):
     """We cannot listen there; the text is a sentence for people."""
 
 
+class TakenError(ListenError):
+    """Another program listens there."""
+
+
 class Inet(msgspec.Struct, frozen=True):
     """A TCP port; host `*` is every address of the machine."""
 
@@ -91,7 +95,7 @@ def _identity(path: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def taken(where: Inet | Unix, owner: str) -> ListenError:
+def taken(where: Inet | Unix, owner: str) -> TakenError:
     """The error for a place where another program listens; `owner` is `NAME (pid N)`, empty when unknown."""
     if not owner:
         who = "by another program; as root, `ss -lpn` shows which. Stop it"
@@ -99,6 +103,6 @@ def taken(where: Inet | Unix, owner: str) -> ListenError:
         who = f"by {owner}. Is postgrey still running? Stop it (systemctl disable --now postgrey)"
     else:
         who = f"by {owner}. Stop it"
-    return ListenError(
+    return TakenError(
         f"{where} is already taken {who}, or listen elsewhere (policy in [listen], or --listen)"
     )

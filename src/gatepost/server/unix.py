@@ -32,11 +32,12 @@ def open_unix(where: Unix, mode: str, group: str) -> Listener:
         Path(where.path).chmod(permissions)
         opened.listen(BACKLOG)
         opened.setblocking(False)
-    except (OSError, ListenError) as error:
+    except OSError as error:
         opened.close()
-        raise ListenError(
-            f"{where}: {error.strerror}" if isinstance(error, OSError) else str(error)
-        ) from None
+        raise ListenError(f"{where}: {error.strerror}") from None
+    except ListenError:
+        opened.close()
+        raise
     finally:
         os.umask(before)
     return Listener(str(where), opened, where.path)
