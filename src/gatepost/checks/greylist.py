@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Iterable, Sequence
 from functools import lru_cache
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
 from gatepost.address import MAX_KEY, normal_domain, normal_mail, normal_sender, split
@@ -63,37 +64,24 @@ class GreylistOptions(Options, frozen=True):
     """Add `X-Greylist` to mail that waited."""
 
 
-class Mail:
+class Mail(msgspec.Struct):
     """What is remembered of one mail while its dialogue lasts."""
 
-    __slots__ = (
-        "checked",
-        "decision",
-        "excused",
-        "first",
-        "header_done",
-        "met",
-        "recipients",
-        "started",
-        "waited",
-    )
-
-    def __init__(self, started: float) -> None:
-        self.started = started
-        self.checked = False
-        """A recipient of it passed the checks."""
-        self.decision = ""
-        """`wait` or `pass` once its first recipient subject to greylisting was met."""
-        self.waited = 0.0
-        """Seconds it had to wait, when it passes now for the first time."""
-        self.first = 0.0
-        self.met: set[int] = set()
-        """Recipients that were met already, by their hash: a flood's long names shall not fill the memory."""
-        self.recipients: list[str] = []
-        """Recipients of a null sender's mail as triplets have them, to be met at DATA."""
-        self.excused = False
-        """One of them is not subject to greylisting."""
-        self.header_done = False
+    started: float
+    checked: bool = False
+    """A recipient of it passed the checks."""
+    decision: str = ""
+    """`wait` or `pass` once its first recipient subject to greylisting was met."""
+    waited: float = 0.0
+    """Seconds it had to wait, when it passes now for the first time."""
+    first: float = 0.0
+    met: set[int] = set()
+    """Recipients that were met already, by their hash: a flood's long names shall not fill the memory."""
+    recipients: list[str] = []
+    """Recipients of a null sender's mail as triplets have them, to be met at DATA."""
+    excused: bool = False
+    """One of them is not subject to greylisting."""
+    header_done: bool = False
 
 
 MailKey = tuple[str, str, str]
@@ -106,35 +94,40 @@ class Mails:
     for whoever else asks and numbers its questions less carefully.
     """
 
-    __slots__ = ("_clock", "_mails")
+    __slots__ = ("_clock", "_look_at", "_mails")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._look_at = 0.0
         self._mails: OrderedDict[MailKey, Mail] = OrderedDict()
 
     def known(self, request: Request) -> Mail | None:
         """The mail that `request` is about, when it was seen before."""
-        mail = self._mails.get(_mail_key(request))
-        if mail is None or self._clock.monotonic() - mail.started > MAIL_SECONDS:
-            return None
-        return mail
+        return self._known(_mail_key(request), self._clock.monotonic())
 
     def get(self, request: Request) -> Mail:
         """The mail that `request` is about, remembered from now on; a new one without `instance`."""
-        mail = self.known(request)
+        key, now = _mail_key(request), self._clock.monotonic()
+        mail = self._known(key, now)
         if mail is None:
-            now = self._clock.monotonic()
             mail = Mail(now)
             if request.instance:
-                self._mails[_mail_key(request)] = mail
+                self._mails[key] = mail
                 self._forget(now)
         return mail
 
+    def _known(self, key: MailKey, now: float) -> Mail | None:
+        mail = self._mails.get(key)
+        return mail if mail is not None and now - mail.started <= MAIL_SECONDS else None
+
     def _forget(self, now: float) -> None:
-        while self._mails:
-            oldest = next(iter(self._mails.values()))
-            if len(self._mails) <= MAX_MAILS and now - oldest.started <= MAIL_SECONDS:
-                return
+        """Make room for the mail that has just come, and now and then look for those that are over."""
+        if len(self._mails) > MAX_MAILS:
+            self._mails.popitem(last=False)
+        if now < self._look_at:
+            return
+        self._look_at = now + 1.0
+        while self._mails and now - next(iter(self._mails.values())).started > MAIL_SECONDS:
             self._mails.popitem(last=False)
 
 

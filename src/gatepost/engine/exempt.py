@@ -5,7 +5,8 @@ from functools import lru_cache
 from gatepost.address import normal_mail
 from gatepost.context import Context
 from gatepost.model import Action, Finding, Judged, Request, Stage, Verdict
-from gatepost.network import Address, parse_address
+from gatepost.network import parse_address
+from gatepost.ours import Ours
 
 LEARN = "learn"
 """`policy_context` of the line before the permits: there only correspondents are recorded."""
@@ -34,12 +35,13 @@ def exempt(request: Request, context: Context) -> Verdict | None:
 def _ours(request: Request, context: Context) -> Finding | None:
     if request.sasl_username:
         return Finding("ours.authenticated", "", request.sasl_username)
-    address = _address(request.client_address)
-    if address is not None and context.ours.is_client(address):
+    if _is_ours(request.client_address, context.ours):
         return Finding("ours.network", "", request.client_address)
     return None
 
 
 @lru_cache(16384)
-def _address(text: str) -> Address | None:
-    return parse_address(text)
+def _is_ours(client_address: str, ours: Ours) -> bool:
+    """Asked for every request; what is ours does not change, a reload makes another `Ours`."""
+    address = parse_address(client_address)
+    return address is not None and ours.is_client(address)

@@ -41,12 +41,14 @@ OUR_DOMAIN = "sender_domain.ours"
 
 _random = Random()  # seeded by the system once: a reference has to be unique, not secret
 _ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+_PAIRS = tuple(one + other for one in _ALPHABET for other in _ALPHABET)
 
 
 def reference() -> str:
     """Eight letters and digits that people can read out: about 10^12 of them."""
     bits = _random.getrandbits(40)
-    return "".join(_ALPHABET[(bits >> shift) & 31] for shift in range(0, 40, 5))
+    first, second, third, last = bits & 1023, bits >> 10 & 1023, bits >> 20 & 1023, bits >> 30
+    return _PAIRS[first] + _PAIRS[second] + _PAIRS[third] + _PAIRS[last]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,9 @@ class Pipeline:
         others = [c for c in checks if not isinstance(c, Greylist)]
         self._due = {stage: tuple(c for c in others if stage in c.stages) for stage in Stage}
         self._fresh = {s: tuple(c for c in due if not c.remembered) for s, due in self._due.items()}
+        alike = list(dict.fromkeys(self._due.values()))
+        self._kinds = {stage: alike.index(due) for stage, due in self._due.items()}
+        """A number for each set of checks: stages that ask the same ones share what is remembered."""
         self._explains = {r.name: c for c in others if _overrides(c, "after_verdict") for r in c.rules()}
         self._data_is_asked = False
         self._deferred: dict[tuple[str, str], float] = {}
@@ -126,13 +131,15 @@ class Pipeline:
         self._memory.clear()
 
     def _key(self, request: Request) -> tuple[object, ...]:
+        _, at, domain = request.sender.rpartition("@")
         return (
             request.client_address,
             request.helo_name,
-            request.sender[request.sender.rfind("@") :] if "@" in request.sender else (request.sender,),
+            at,
+            domain,
             request.client_name,
             request.reverse_client_name,
-            self._due[request.stage],
+            self._kinds[request.stage],
             self.context.watch.version,
         )
 

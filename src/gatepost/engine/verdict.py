@@ -33,6 +33,7 @@ BY_SCORE = 5
 BY_GREYLISTING = 6
 UNDECIDED = 9
 """Places in the precedence above."""
+_NOTHING = Verdict(action=Action.PASS)
 
 
 class Worths:
@@ -79,10 +80,11 @@ class Terms(msgspec.Struct, frozen=True):
 
 def decide(findings: Sequence[Finding], terms: Terms, *, resolver_ill: bool = False) -> Verdict:
     """The verdict on `findings`: action, score, reply, and every finding with what it was worth."""
+    if not findings:  # so it is with most mail
+        return _NOTHING
     judged = _judge(findings, terms.worths, resolver_ill=resolver_ill)
-    score = sum(j.worth for j in judged if not j.excused_by and not isinstance(j.worth, str))
+    score, delay = _sums(judged, terms.worths)
     rank, index, action = _strongest(judged)
-    delay = max((terms.worths.delay(j.rule) for j in judged if not j.excused_by), default=0.0)
     if rank > BY_SCORE and score >= terms.refuse:
         return _refused_by_score(judged, score, delay)
     if index is None:
@@ -117,9 +119,21 @@ def _judge(findings: Sequence[Finding], worths: Worths, *, resolver_ill: bool) -
     exceptions = [f for f in findings if f.excuses]
     judged = []
     for f in findings:
-        by = "resolver" if resolver_ill and f.rests_on_dns else excused(f.rule, exceptions, worths)
+        by = excused(f.rule, exceptions, worths) if exceptions else ""
+        if resolver_ill and f.rests_on_dns:
+            by = "resolver"
         judged.append(Judged(f.rule, worths.of(f.rule), f.text, f.detail, by))
     return tuple(judged)
+
+
+def _sums(judged: Sequence[Judged], worths: Worths) -> tuple[float, float]:
+    """Points, and the longest delay in seconds, of the findings that count."""
+    score, delay = 0.0, 0.0
+    for j in judged:
+        if not j.excused_by:
+            score += 0 if isinstance(j.worth, str) else j.worth
+            delay = max(delay, worths.delay(j.rule))
+    return score, delay
 
 
 def _strongest(judged: Sequence[Judged]) -> tuple[int, int | None, Action]:
