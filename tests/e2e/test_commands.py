@@ -282,3 +282,16 @@ def test_a_second_daemon_with_the_same_control_socket_answers_mail_when_its_stor
         second.config.write_text(second.config.read_text().replace(str(second.state), str(first.state)))
         assert "another Gatepost" in second.command("run", check=2)[1]
         assert first.running()
+
+
+def test_a_wrong_line_in_a_followed_map_stops_no_command_to_the_daemon(tmp_path):
+    helo_access = tmp_path / "helo_access"
+    helo_access.write_text("mail.example.org OK\n")
+    lists = f'[access]\nhelo_access = ["{helo_access}"]\n'
+    with gatepost(tmp_path / "daemon", tables=lists) as daemon:
+        helo_access.write_text("mail.example.org NONSENSE\n")
+        for words in (("status",), ("list",), ("expect", "b@example.net"), ("allow", "192.0.2.1")):
+            daemon.command(*words, check=0)
+        daemon.command("explain", "192.0.2.9", check=1)
+        for words in (("reload",), ("config", "check")):
+            assert f"{helo_access}:1: " in daemon.command(*words, check=2)[1]

@@ -28,13 +28,15 @@ Store = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
-def configured(given: Path | None, overrides: Overrides | None = None) -> Config:
+def configured(given: Path | None, overrides: Overrides | None = None, *, alone: bool = False) -> Config:
     """The configuration in the file given, or in the one that stands where it is looked for, or the defaults.
+
+    With `alone`, no file that it names is read (`config.load`): for commands to a running daemon.
 
     Raises:
         CommandError: with all that is wrong with it.
     """
     try:
-        return load(config_file(given), overrides)
+        return load(config_file(given), overrides, alone=alone)
     except ConfigError as error:
         raise CommandError(map(str, error.problems)) from None

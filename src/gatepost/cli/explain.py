@@ -31,7 +31,7 @@ def explain(what: What, limit: Limit = 5, config: ConfigFile = None, json: Json 
 
     Exit status 1 when nothing is known about it.
     """
-    found = Desk(configured(config)).find(what.strip(), limit)
+    found = Desk(configured(config, alone=True)).find(what.strip(), limit)
     if json:
         say_json([{**msgspec.to_builtins(entry), "advice": advice(entry)} for entry in found])
         if not found:

@@ -59,7 +59,7 @@ def allow(
     """
     chosen = _chosen(client=client, helo=helo, sender=sender, recipient=recipient)
     entry = _entry("allow", what, chosen, for_, comment, scope)
-    _change(configured(config), entry, remove=remove, json=json)
+    _change(configured(config, alone=True), entry, remove=remove, json=json)
 
 
 def deny(
@@ -80,7 +80,9 @@ def deny(
     Unless you say what it is about, a mail address is a sender, and all else is a client.
     """
     chosen = _chosen(client=client, helo=helo, sender=sender, recipient=recipient)
-    _change(configured(config), _entry("deny", what, chosen, for_, comment), remove=remove, json=json)
+    _change(
+        configured(config, alone=True), _entry("deny", what, chosen, for_, comment), remove=remove, json=json
+    )
 
 
 def expect(
@@ -94,12 +96,12 @@ def expect(
 ) -> None:
     """Let mail to somebody who waits for a code in without delay, for a while."""
     entry = _entry("expect", what, ["recipient"], for_, comment)
-    _change(configured(config), entry, remove=remove, json=json)
+    _change(configured(config, alone=True), entry, remove=remove, json=json)
 
 
 def list_(config: ConfigFile = None, json: Json = False) -> None:
     """Show what is on the own lists, and where each entry stands."""
-    options = configured(config)
+    options = configured(config, alone=True)
     file = str(config_file(config) or "")
     entered = [_entered(entry) for entry in Desk(options).entries()]
     shown = [*entered, *entries_elsewhere(options.checks["access"], file)]

@@ -11,7 +11,7 @@ def reload(config: ConfigFile = None, json: Json = False) -> None:
 
     Exit status 1 when no daemon answers.
     """
-    socket = configured(config).control.socket
+    socket = configured(config, alone=True).control.socket
     try:
         answer = call(socket, "reload")
     except NoDaemonError as error:

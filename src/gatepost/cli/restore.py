@@ -17,7 +17,7 @@ Number = Annotated[int, typer.Option("--snapshot", min=0, help="Which: 0 is the 
 
 def restore(snapshot: Number = 0, config: ConfigFile = None) -> None:
     """Put own lists and correspondents back as a snapshot has them; the daemon must be stopped."""
-    options = configured(config)
+    options = configured(config, alone=True)
     try:
         call(options.control.socket, "status")
     except NoDaemonError:

@@ -18,7 +18,7 @@ def status(config: ConfigFile = None, json: Json = False) -> None:
     Exit status 1 when no daemon answers.
     """
     try:
-        told = call(configured(config).control.socket, "status")
+        told = call(configured(config, alone=True).control.socket, "status")
     except ControlError as error:
         if json:
             say_json({"running": False, "error": str(error)})

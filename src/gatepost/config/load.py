@@ -46,18 +46,27 @@ class Said(msgspec.Struct, frozen=True):
 Overrides = Mapping[KeyPath, Said]
 
 
-def load(path: Path | None, overrides: Overrides | None = None, places: Places | None = None) -> Config:
-    """The configuration in `path` (none: the defaults), with `overrides`, for `places`.
+def load(
+    path: Path | None,
+    overrides: Overrides | None = None,
+    places: Places | None = None,
+    *,
+    alone: bool = False,
+) -> Config:
+    """The configuration in `path` (none: the defaults), with `overrides`, for `places`; see `parse`.
 
     Raises:
         ConfigError: it cannot be used; all that is wrong with it.
     """
     text = "" if path is None else _text(path)
-    return parse(text, str(path or ""), overrides or {}, places or here())
+    return parse(text, str(path or ""), overrides or {}, places or here(), alone=alone)
 
 
-def parse(text: str, file: str, overrides: Overrides, places: Places) -> Config:
+def parse(text: str, file: str, overrides: Overrides, places: Places, *, alone: bool = False) -> Config:
     """The configuration that `text`, which stands in `file`, says.
+
+    With `alone` no other file is read: for commands that only need to know where daemon and store are, for
+    somebody who may not read a key, or while a line of an access map is wrong.
 
     Raises:
         ConfigError: it cannot be used; all that is wrong with it.
@@ -68,7 +77,7 @@ def parse(text: str, file: str, overrides: Overrides, places: Places) -> Config:
         _put(plain, path, said.value)
     _put(plain, ("store", "url"), places.store, only_if_missing=True)
     reader = Reader(file, index(text), {path: said.option for path, said in overrides.items()})
-    config = _read(reader, plain)
+    config = _read(reader, plain, alone=alone)
     if reader.problems:
         raise ConfigError(reader.problems)
     return _settled(config, control_for(places, own_store, file))
@@ -127,7 +136,7 @@ def _put(plain: dict[str, Any], path: KeyPath, value: object, *, only_if_missing
         plain[str(last)] = value
 
 
-def _read(reader: Reader, plain: dict[str, Any]) -> Config:
+def _read(reader: Reader, plain: dict[str, Any], *, alone: bool) -> Config:
     """What could be read; the rest was noted."""
     kinds, parts = switches(), sections()
     known = {*kinds, *parts, *check_sections(), *TABLES}
@@ -141,19 +150,26 @@ def _read(reader: Reader, plain: dict[str, Any]) -> Config:
         name: reader.value(check.Options, plain[name], (name,)) if name in plain else check_defaults(check)
         for name, check in find().items()
     }
-    _check_options(reader, options)
-    if isinstance(own := options.get("access"), AccessOptions):
-        check_own_lists(reader, own)
+    if not alone:
+        _check_files(reader, options)
     check_values(reader, named)
     worths = read_patterns(reader, plain.get("rules", {}), "rules", Worth)
     delays = read_patterns(reader, plain.get("delay", {}), "delay", Duration)
-    _check_patterns(reader, worths, delays, options)
+    if not alone:
+        _check_patterns(reader, worths, delays, options)
     return Config(
         **{key: value for key, value in named.items() if value is not MISSING},
         rules={pattern: entry.value for pattern, entry in worths.items()},
         delay={pattern: entry.value for pattern, entry in delays.items()},
         checks=options,
     )
+
+
+def _check_files(reader: Reader, options: dict[str, Any]) -> None:
+    """Note what is wrong with options that name files, and with the files."""
+    _check_options(reader, options)
+    if isinstance(own := options.get("access"), AccessOptions):
+        check_own_lists(reader, own)
 
 
 def _check_options(reader: Reader, options: dict[str, Any]) -> None:
