@@ -27,7 +27,8 @@ def split(mail: str) -> tuple[str, str]:
 def normal_domain(name: str) -> str:
     """`name` as it is compared and looked up: lower case, A-labels (RFC 5890), no trailing dot.
 
-    A name that IDNA refuses is given back in lower case: others decide about it.
+    Registries sold names that IDNA 2008 refuses, such as those with a heart; they get the A-labels of
+    UTS 46. A name that this refuses, too, is given back in lower case: others decide about it.
     """
     name = name.rstrip(".").lower()
     if name.isascii() or len(name) > MAX_NAME:
@@ -35,7 +36,20 @@ def normal_domain(name: str) -> str:
     try:
         return idna.encode(name, uts46=True).decode("ascii").rstrip(".").lower()
     except (idna.IDNAError, UnicodeError):
+        return _of_symbols(name)
+
+
+def _of_symbols(name: str) -> str:
+    """A-labels of a name with symbols (UTS 46, section 4, without the checks of IDNA 2008)."""
+    try:
+        labels = idna.uts46_remap(name, std3_rules=False).split(".")
+    except (idna.IDNAError, UnicodeError):
         return name
+    if any(not label or label[0] == "-" or label[-1] == "-" for label in labels):
+        return name
+    return ".".join(
+        label if label.isascii() else f"xn--{label.encode('punycode').decode()}" for label in labels
+    )
 
 
 def name_fault(text: str) -> str:

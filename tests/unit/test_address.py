@@ -28,6 +28,8 @@ def test_the_domain_stands_behind_the_last_at(mail, parts):
         ("grün.org", "xn--grn-ioa.org"),
         ("例え。テスト。", "xn--r8jz45g.xn--zckzah"),
         ("xn--grn-ioa.org", "xn--grn-ioa.org"),
+        ("I❤.ws", "xn--i-7iq.ws"),
+        ("☕.Example.", "xn--53h.example"),
         ("-ü-.org", "-ü-.org"),
         ("a..ü", "a..ü"),
         ("", ""),
@@ -50,7 +52,16 @@ def test_mail_addresses_of_own_lists_keep_their_detail():
 
 @pytest.mark.parametrize(
     "name",
-    ["example.org", "EXAMPLE.org.", "a", "under_score.org", "1.example.org", "x" * 63 + ".org", "grün.org"],
+    [
+        "example.org",
+        "EXAMPLE.org.",
+        "a",
+        "under_score.org",
+        "1.example.org",
+        "x" * 63 + ".org",
+        "grün.org",
+        "☕.org",
+    ],
 )
 def test_names_without_fault(name):
     assert "" == name_fault(name)
