@@ -13,8 +13,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from typing import Any
 
 import uvloop
 
@@ -204,9 +205,7 @@ class Daemon:
 
     async def _until_stopped(self) -> None:
         self._look_after()
-        background = [
-            asyncio.ensure_future(task) for task in (self._follow(), self._expire(), self._notifier.watch())
-        ]
+        background = [begin(work) for work in (self._follow(), self._expire(), self._notifier.watch())]
         await self._stop.wait()
         if self._looking_after:
             background.append(self._looking_after)
@@ -217,7 +216,7 @@ class Daemon:
     def _look_after(self) -> None:
         if self._looking_after:
             self._looking_after.cancel()
-        self._looking_after = asyncio.ensure_future(self.parts.look_after())
+        self._looking_after = begin(self.parts.look_after())
 
     async def _close(self, lines: LineWriter) -> None:
         await self.parts.close()
@@ -249,6 +248,20 @@ class Daemon:
                 await self.store.greylist.expire(now, self.parts.greylist.terms)
             with suppress(StoreError):
                 await self.store.journal.expire(now)
+
+
+def begin(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """Let `work` go on in the background; when a fault ends it, that is told at once."""
+    task = asyncio.get_running_loop().create_task(work)
+    task.add_done_callback(_tell_fault)
+    return task
+
+
+def _tell_fault(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error(
+            "a fault of Gatepost ended work in the background, please report it; restart it", exc_info=error
+        )
 
 
 def _needs_restart(old: Config, new: Config) -> list[str]:

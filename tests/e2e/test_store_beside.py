@@ -12,7 +12,7 @@ import pytest
 
 from gatepost.clock import SystemClock
 from gatepost.store.base import JournalEntry, ListEntry, Meeting, Outcome, Store, StoreError, Terms, Triplet
-from gatepost.store.open import open_beside, open_journal_reader, open_store
+from gatepost.store.open import open_beside, open_store
 from gatepost.store.options import StoreOptions
 
 CLOCK = SystemClock()
@@ -176,7 +176,7 @@ def test_damage_and_newer_versions_are_told(tmp_path):
     play(path, fill_in)
     (tmp_path / "gatepost-journal.db").write_bytes(b"nonsense" * 1000)
     with pytest.raises(StoreError, match=r"gatepost-journal\.db"):
-        asyncio.run(open_journal_reader(options(path), CLOCK).find("ref1"))  # type: ignore[arg-type]
+        asyncio.run(open_beside(options(path), CLOCK).journal.find("ref1"))  # type: ignore[arg-type]
     with pytest.raises(StoreError, match="memory"):
         open_beside(StoreOptions(url="memory:"), CLOCK)
 

@@ -20,9 +20,6 @@ from typer.main import get_command
 from gatepost import __version__
 from gatepost.cli.trouble import CommandError
 
-WRONG = 2
-"""Exit status: wrong usage or configuration."""
-
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "Answer Postfix's questions, in the foreground."),
     "ask": ("ask", "What would happen to this client, and why; changes nothing."),

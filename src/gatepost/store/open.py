@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gatepost.clock import Clock
 from gatepost.store import snapshot
-from gatepost.store.base import Journal, Store, StoreError
+from gatepost.store.base import Store, StoreError
 from gatepost.store.beside import StoreBeside
 from gatepost.store.memory import MemoryStore
 from gatepost.store.options import StoreOptions
@@ -31,11 +31,6 @@ def open_beside(options: StoreOptions, clock: Clock, *, change_lists: bool = Fal
     if options.url == "memory:":
         raise StoreError("memory: is forgotten when the daemon ends, and only the daemon can look into it")
     return StoreBeside(sqlite_path(options.url), options, clock, change_lists=change_lists)
-
-
-def open_journal_reader(options: StoreOptions, clock: Clock) -> Journal:
-    """The journal alone, to search."""
-    return open_beside(options, clock).journal
 
 
 def restore_snapshot(options: StoreOptions, number: int = 0) -> str:
