@@ -116,6 +116,12 @@ def test_a_stranger_is_greylisted_by_the_strict_profile_and_always_new(dns, conf
         assert (1, "defer", "greylist.new") == (status, answer["action"], answer["decided_by"])
 
 
+def test_the_delay_is_told_in_seconds(dns, config):
+    config.write_text('profile = "strict"\n' + CONFIG + '[delay]\n"greylist.*" = "1500ms"\n')
+
+    assert 1.5 == ask_json(dns, config)[1]["delay"]
+
+
 def test_a_null_sender_is_greylisted_where_the_daemon_would_do_it(dns, config):
     config.write_text('profile = "strict"\n' + CONFIG)
 
@@ -208,6 +214,7 @@ def test_a_refusal_can_be_explained_by_all_that_names_it(dns, tmp_path):
         reference = reply.split("(ref ")[1].split(")")[0]
         for what in (
             reference,
+            reference.lower(),
             "192.0.2.66",
             "192.0.2.0/24",
             "x@example.org",

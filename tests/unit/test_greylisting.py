@@ -46,7 +46,7 @@ def test_a_stranger_waits_and_then_passes():
     ]
     assert (first.if_permit, first.enhanced) == (True, "4.7.1")
     assert "60 seconds" in first.text
-    assert "1 seconds" in early.text
+    assert "1 second" in early.text
 
 
 def test_doubtful_asks_only_mail_with_points_against_it():

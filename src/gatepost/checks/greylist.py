@@ -251,9 +251,9 @@ def _recipients(mail: Mail, request: Request) -> Sequence[str]:
 
 
 def _please(seconds: float) -> str:
-    return (
-        f"greylisted: this mail is not known here yet, please try again in {max(1, round(seconds))} seconds"
-    )
+    rounded = max(1, round(seconds))
+    plural = "" if rounded == 1 else "s"
+    return f"greylisted: this mail is not known here yet, please try again in {rounded} second{plural}"
 
 
 def _correspondent(request: Request) -> Finding:

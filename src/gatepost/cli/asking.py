@@ -98,6 +98,6 @@ class Asker:
             "client_name": request.client_name,
             "reverse_client_name": request.reverse_client_name,
             "notes": list(self._parts.notes()),
-            "delay": verdict.delay,
+            "delay": float(verdict.delay),  # a Duration would be told with its unit
             "ms": round(verdict.ms, 3),
         }

@@ -1,5 +1,6 @@
 """`gatepost explain`: why a mail was refused or delayed, and what can be done about it."""
 
+import re
 from typing import Annotated
 
 import msgspec
@@ -13,6 +14,7 @@ from gatepost.cli.show import say, say_json, when
 from gatepost.cli.trouble import CommandError
 from gatepost.store.base import JournalEntry
 
+_REFERENCE = re.compile(r"[A-Za-z2-9]{8}")
 What = Annotated[
     str,
     typer.Argument(
@@ -31,7 +33,7 @@ def explain(what: What, limit: Limit = 5, config: ConfigFile = None, json: Json 
 
     Exit status 1 when nothing is known about it.
     """
-    found = Desk(configured(config, alone=True)).find(what.strip(), limit)
+    found = _find(Desk(configured(config, alone=True)), what.strip(), limit)
     if json:
         say_json([{**msgspec.to_builtins(entry), "advice": advice(entry)} for entry in found])
         if not found:
@@ -46,6 +48,12 @@ def explain(what: What, limit: Limit = 5, config: ConfigFile = None, json: Json 
         if number:
             say()
         _say(entry)
+
+
+def _find(desk: Desk, what: str, limit: int) -> list[JournalEntry]:
+    """Verdicts about `what`; a reference may come in small letters, as people copy it by hand."""
+    found = desk.find(what, limit)
+    return found or (desk.find(what.upper(), limit) if _REFERENCE.fullmatch(what) else [])
 
 
 def _say(entry: JournalEntry) -> None:
