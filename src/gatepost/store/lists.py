@@ -73,8 +73,9 @@ class SqliteLists:
     def _remove(self, list_name: str, what: str, looks_at: str | None, connection: sqlite3.Connection) -> int:
         with transaction(connection):
             gone = connection.execute(
-                "DELETE FROM entry WHERE list = ?1 AND what = ?2 AND (?3 IS NULL OR looks_at = ?3)",
-                (list_name, what, looks_at),
+                "DELETE FROM entry WHERE list = :list AND what = :what"
+                " AND (:looks_at IS NULL OR looks_at = :looks_at)",
+                {"list": list_name, "what": what, "looks_at": looks_at},
             ).rowcount
             if gone:
                 self._mark(connection)

@@ -19,14 +19,14 @@ STEP = 500
 _READ = """
 SELECT json_array(
   json((SELECT json_group_array(json_array(k.key, t.first, t.last, t.passed))
-        FROM json_each(?1) AS k CROSS JOIN triplet AS t
+        FROM json_each(:triplets) AS k CROSS JOIN triplet AS t
         ON t.network = json_extract(k.value, '$[0]') AND t.sender = json_extract(k.value, '$[1]')
         AND t.recipient = json_extract(k.value, '$[2]'))),
   json((SELECT json_group_array(json_array(k.key, c.successes, c.counted, c.first, c.last))
-        FROM json_each(?2) AS k CROSS JOIN client AS c ON c.network = k.value)),
+        FROM json_each(:networks) AS k CROSS JOIN client AS c ON c.network = k.value)),
   json((SELECT json_group_array(
-          (SELECT count(*) FROM triplet AS t WHERE t.network = k.value AND t.passed = 0 AND t.sender <> ?4))
-        FROM json_each(?3) AS k)))
+          (SELECT count(*) FROM triplet AS t WHERE t.network = k.value AND t.passed = 0 AND t.sender <> :any))
+        FROM json_each(:uncounted) AS k)))
 """
 _WRITE_TRIPLETS = """
 INSERT INTO triplet (network, sender, recipient, first, last, passed)
@@ -100,7 +100,13 @@ def read(
 ) -> None:
     """Fill the book with what is known of these triplets and networks, in one step."""
     keys = [(t.network, t.sender, t.recipient) for t in triplets]
-    (text,) = connection.execute(_READ, (_json(keys), _json(networks), _json(uncounted), ANY)).fetchone()
+    asked = {
+        "triplets": _json(keys),
+        "networks": _json(networks),
+        "uncounted": _json(uncounted),
+        "any": ANY,
+    }
+    (text,) = connection.execute(_READ, asked).fetchone()
     found = _decode(text)
     for key, first, last, passed in found.rows:
         book.rows[triplets[key]] = Row(first, last, passed)

@@ -8,6 +8,7 @@ Raises: StoreError from `ask` and `post`.
 """
 
 import asyncio
+import logging
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -20,6 +21,8 @@ import msgspec
 from gatepost.clock import Clock, SystemClock
 from gatepost.store.base import StoreError
 from gatepost.store.file import File
+
+log = logging.getLogger("gatepost.store")
 
 T = TypeVar("T")
 Q = TypeVar("Q")
@@ -206,6 +209,9 @@ class Worker(Generic[Q]):
             return error
         except (sqlite3.Error, OSError) as error:
             return self.file.failed(error)
+        except Exception as error:  # the fence of this thread: were it to end, nothing would be kept any more
+            log.exception("%s: a question could not be answered", self.file.path)
+            return StoreError(f"{self.file.path}: {type(error).__name__}")
         self.file.well()
         return done
 
