@@ -67,6 +67,7 @@ BALANCED = {
     "carol": "in",
     "dave": "in",
     "erin": "in",
+    "frank": "in",
 }
 STRICT = BALANCED | {
     # every stranger waits, but for those who are excused

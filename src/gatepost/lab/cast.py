@@ -205,7 +205,7 @@ def _listed() -> list[Actor]:
 
 
 def _ours_and_friends() -> list[Actor]:
-    carol, dave, erin = "carol@carol.example", "dave@dave.example", "erin@erin.example"
+    carol, dave, erin, frank = (f"{name}@{name}.example" for name in ("carol", "dave", "erin", "frank"))
     return [
         actor(
             40,
@@ -226,11 +226,12 @@ def _ours_and_friends() -> list[Actor]:
             ptr=None,
             helo="printer",
             sender=BEN,
-            recipients=(erin,),
+            recipients=(erin, frank),
         ),
         actor(42, "carol", "answers our user", sender=carol, recipients=(ANNA,), scene=2),
         _doubtful(43, "dave", "answers our user, from a home line", sender=dave, recipients=(ANNA,), scene=2),
         _doubtful(44, "erin", "answers it, from a home line", sender=erin, recipients=(BEN,), scene=2),
+        _doubtful(45, "frank", "the same, its other reader", sender=frank, recipients=(BEN,), scene=2),
     ]
 
 
