@@ -11,6 +11,7 @@ from gatepost.clock import FakeClock
 from gatepost.store import pages, worker
 from gatepost.store.base import Meeting, Outcome, StoreError, Terms, Triplet
 from gatepost.store.file import connect
+from gatepost.store.lock import Lock
 from gatepost.store.maybe import Maybe
 from gatepost.store.open import open_store, sqlite_path
 from gatepost.store.options import StoreOptions
@@ -200,6 +201,26 @@ def test_a_disk_that_does_not_answer_is_soon_not_asked_any_more(tmp_path, monkey
     run(tmp_path, what)
 
 
+def test_a_disk_that_does_not_answer_is_not_asked_who_our_correspondents_are(tmp_path, monkeypatch):
+    async def what(store: SqliteStore, clock: FakeClock) -> None:
+        disk = threading.Event()
+        lists = store.correspondents._worker
+        hung = asyncio.ensure_future(lists.ask(lambda _: disk.wait(10)))
+        monkeypatch.setattr(worker, "STUCK", 0.01)
+        while not lists.stuck:
+            await asyncio.sleep(0)
+        monkeypatch.setattr(store.correspondents, "_all", None)
+        try:
+            with pytest.raises(StoreError, match="not answered for"):
+                await store.correspondents.knows("ann@example.org", clock.now(), 60)
+        finally:
+            disk.set()
+            monkeypatch.undo()
+        await hung
+
+    run(tmp_path, what)
+
+
 def test_questions_asked_while_it_closes_are_answered_or_refused(tmp_path):
     async def what(store, clock) -> None:
         before = store.greylist.meet(of(1), clock.now(), Terms())
@@ -261,3 +282,16 @@ def test_a_verdict_that_cannot_be_read_is_left_out_and_forgotten_in_time(tmp_pat
         assert 1 == await store.journal.expire(30 * 86400 + 5)
 
     run(tmp_path, what)
+
+
+def test_a_lock_that_leads_elsewhere_is_not_followed(tmp_path):
+    """Whoever may write there is the daemon's user, and who takes the lock may be root."""
+    elsewhere = tmp_path / "shadow"
+    elsewhere.write_text("root's own")
+    link = tmp_path / "gatepost.db.lock"
+    link.symlink_to(elsewhere)
+
+    with pytest.raises(OSError, match="symbolic link"):
+        Lock(link).take()
+
+    assert "root's own" == elsewhere.read_text()

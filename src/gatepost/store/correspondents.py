@@ -12,6 +12,7 @@ from functools import partial
 
 import msgspec
 
+from gatepost.store.base import StoreError
 from gatepost.store.judge import REFRESH, milliseconds
 from gatepost.store.maybe import Maybe
 from gatepost.store.recent import Recent
@@ -73,6 +74,8 @@ class SqliteCorrespondents:
         return await self._worker.ask(self._count)
 
     async def _look_up(self, mail: str, now: float, keep: float) -> bool:
+        if stuck := self._worker.stuck:
+            raise StoreError(stuck)
         last = await self._worker.ask(partial(last_written, mail))
         if last is None:
             return False

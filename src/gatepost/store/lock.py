@@ -12,6 +12,9 @@ from pathlib import Path
 from gatepost.store.base import StoreError
 from gatepost.store.places import give_to_owner
 
+_FLAGS = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+"""Root may take the lock in a directory of the daemon's user, who must not lead it to another's file."""
+
 
 class Lock:
     """The lock of one database."""
@@ -29,7 +32,7 @@ class Lock:
         """
         if self._descriptor >= 0:
             return
-        descriptor = os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o640)
+        descriptor = os.open(self.path, _FLAGS, 0o640)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -18,6 +18,7 @@ from gatepost.store.file import connect
 from gatepost.store.places import make_file
 
 SCHEMA = "kept"
+_WRITE = os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 def name(path: Path, number: int) -> Path:
@@ -96,7 +97,8 @@ def _put(snapshot: Path, path: Path) -> None:
     new = path.with_name(f"{path.name}.restored-new")
     new.unlink(missing_ok=True)
     make_file(new)
-    shutil.copyfile(snapshot, new)
+    with snapshot.open("rb") as source, os.fdopen(os.open(new, _WRITE), "wb") as target:
+        shutil.copyfileobj(source, target)
     _sync(new)
     new.replace(path)
     _sync(path.parent)
