@@ -263,7 +263,7 @@ def report(found, rounds, seconds):
             "# Speed of the policy service",
             "",
             "Made by `make bench`. Compare ratios only, and differences below a tenth not at all: figures",
-            "of one machine move by that much by themselves, more so when it has other work. All checks",
+            "of one machine move by that much by themselves, more so when it has other work. All",
             "checks are on, every stranger is greylisted, DNS answers are cached; Gatepost and postgrey",
             "answer a new triplet after it is on the disk.",
             "",
