@@ -155,6 +155,22 @@ def test_thousands_are_answered_in_order_in_one_go(dns, config):
     assert {"pass"} == {a["action"] for a in answers if "error" not in a and a["id"] != 7}
 
 
+def test_lines_that_are_no_questions_stop_no_others(dns, config):
+    deep = "[" * 100_000
+    nested = "[" * 500 + "]" * 500
+    lines = [
+        deep,
+        f'{{"client": "192.0.2.1", "id": {nested}}}',
+        '{"id": 3}',
+        '{"client": "192.0.2.1", "id": [4]}',
+    ]
+    status, output, _ = ask("--json-lines", "--dns", dns, "--config", config, stdin="\n".join(lines))
+    answers = [json.loads(line) for line in output.splitlines()]
+
+    assert (0, [None, None, 3, [4]]) == (status, [answer["id"] for answer in answers])
+    assert [True, True, True, False] == ["error" in answer for answer in answers]
+
+
 def test_people_get_an_explanation_of_every_finding(dns, config):
     status, output, _ = ask(*options(HONEST | {"client": "192.0.2.7"}), "--dns", dns, "--config", config)
 

@@ -7,6 +7,8 @@ import msgspec
 from gatepost.model import Request, Stage
 from gatepost.network import Address, parse_address
 
+_NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 
 class QuestionError(Exception):
     """This cannot be asked; the text says why."""
@@ -23,7 +25,7 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Empty for the null sender."""
     recipient: str | None = None
     id: Any = None
-    """Given back with the answer."""
+    """Given back with the answer; a number or a text, or whatever else is not nested deeply."""
 
     @property
     def address(self) -> Address:
@@ -52,18 +54,29 @@ def read_question(line: bytes | str) -> Question:
         QuestionError: there is none; the text says why.
     """
     try:
-        return msgspec.json.decode(line, type=Question)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        question = msgspec.json.decode(line, type=Question)
+    except _NOT_JSON as error:
         raise QuestionError(str(error)) from None
+    if not _shallow(question.id):
+        raise QuestionError("id: nested too deeply")
+    return question
 
 
 def id_of(line: bytes | str) -> Any:
     """The `id` in a line that holds no question, when it can be made out."""
     try:
         found = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _NOT_JSON:
         return None
-    return found.get("id") if isinstance(found, dict) else None
+    told = found.get("id") if isinstance(found, dict) else None
+    return told if _shallow(told) else None
+
+
+def _shallow(value: Any, levels: int = 20) -> bool:
+    """Whether lists and objects in `value` go no deeper than what can be printed again without trouble."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    return not isinstance(value, list) or (levels > 0 and all(_shallow(one, levels - 1) for one in value))
 
 
 def request_of(question: Question, client_name: str, reverse_name: str, instance: str) -> Request:

@@ -106,7 +106,7 @@ class ControlServer:
     async def _answer(self, line: bytes, peer: Peer) -> dict[str, object]:
         try:
             arguments = msgspec.json.decode(line, type=dict[str, object])
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             return {"error": f"not a JSON object: {error}"}
         name = arguments.pop("command", "")
         command = self.commands.get(name) if isinstance(name, str) else None
