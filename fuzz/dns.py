@@ -12,6 +12,7 @@ import time
 from gatepost.dns.base import Answer, Kind, Status
 from gatepost.dns.record import Onward, answer_of
 from gatepost.wire import dns as wire
+from gatepost.wire.dns_name import DnsError, encode_name
 
 SLOW = 1.0
 HEADER = struct.pack(">6H", 7, 0x8180, 1, 3, 1, 1)
@@ -56,14 +57,14 @@ def names(reply):
 def check(octets):
     try:
         reply = wire.decode(octets)
-    except wire.DnsError:
+    except DnsError:
         return False
     for kind in Kind:
         answer = answer_of(reply, kind)
         assert isinstance(answer, Answer | Onward)
         assert isinstance(answer, Onward) or bool(answer.records) == (answer.status is Status.FOUND)
     for name in names(reply):
-        assert len(wire.encode_name(name)) <= 255
+        assert len(encode_name(name)) <= 255
         assert name.isascii()
         assert name.isprintable()
     return True

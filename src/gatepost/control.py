@@ -130,7 +130,7 @@ class Commands:
         try:
             await journal.flush()
             found = await journal.find(
-                str(arguments.get("what", "")), limit if isinstance(limit, int) else 20
+                str(arguments.get("what", "")), max(1, limit) if isinstance(limit, int) else 20
             )
         except StoreError as error:
             raise CommandError(f"the journal cannot be read: {error}") from None

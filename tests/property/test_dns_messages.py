@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from gatepost.dns.base import Answer, Kind
 from gatepost.dns.record import Onward, answer_of
 from gatepost.wire import dns as wire
+from gatepost.wire.dns_name import DnsError, encode_name
 
 LABELS = st.lists(st.binary(min_size=1, max_size=63), min_size=1, max_size=8).filter(
     lambda labels: sum(map(len, labels)) + len(labels) + 1 <= 255
@@ -61,7 +62,7 @@ def _split(record: str) -> tuple:
 @given(st.binary(max_size=600))
 @settings(deadline=None)
 def test_any_octets_give_a_reply_or_the_promised_error(data):
-    with contextlib.suppress(wire.DnsError):
+    with contextlib.suppress(DnsError):
         wire.decode(data)
 
 
@@ -76,7 +77,7 @@ def test_a_damaged_reply_gives_an_answer_or_the_promised_error(records, damage, 
     data = bytearray(reply_with(records))
     for place, octet in damage:
         data[place % len(data)] = octet
-    with contextlib.suppress(wire.DnsError):
+    with contextlib.suppress(DnsError):
         assert isinstance(answer_of(wire.decode(bytes(data[: max(cut, 12)])), kind), Answer | Onward)
 
 
@@ -90,7 +91,7 @@ def test_any_name_is_read_written_and_read_the_same(labels):
     data = query.to_wire()[:4] + b"\0\1\0\0\0\0\0\0" + on_the_wire + b"\0\1\0\1"
     question = wire.decode(data).question
     assert question is not None
-    assert on_the_wire.lower() == wire.encode_name(question[0])
+    assert on_the_wire.lower() == encode_name(question[0])
     assert question[0].isascii()
     assert question[0].isprintable()
 
@@ -101,8 +102,8 @@ def test_any_name_is_read_written_and_read_the_same(labels):
 @example("\\")
 @example("\\999.example")
 def test_any_text_is_a_name_or_the_promised_error(text):
-    with contextlib.suppress(wire.DnsError):
-        assert len(wire.encode_name(text)) <= 255
+    with contextlib.suppress(DnsError):
+        assert len(encode_name(text)) <= 255
 
 
 @given(LABELS, st.sampled_from(list(Kind)), st.integers(0, 65535), st.booleans())
@@ -137,5 +138,5 @@ def test_we_read_what_dnspython_writes(records):
 def test_a_reply_cut_anywhere_is_an_error(records, cut):
     data = reply_with(records)
     if cut < len(data):
-        with pytest.raises(wire.DnsError):
+        with pytest.raises(DnsError):
             wire.decode(data[:cut])

@@ -9,6 +9,7 @@ import pytest
 
 from gatepost.wire import dns as wire
 from gatepost.wire.dns import Record
+from gatepost.wire.dns_name import MAX_JUMPS, DnsError, encode_name
 
 HEADER = struct.pack(">6H", 7, 0x8180, 1, 1, 0, 0)
 QUESTION = b"\7example\3org\0\0\1\0\1"
@@ -57,17 +58,17 @@ def test_a_plain_reply_is_read():
     ],
 )
 def test_what_is_malformed_is_refused(message, why):
-    with pytest.raises(wire.DnsError, match=why):
+    with pytest.raises(DnsError, match=why):
         wire.decode(message)
 
 
 def test_names_that_point_at_each_other_are_refused():
     loop = HEADER + QUESTION + b"\xc0\x0c\0\x0c\0\1\0\0\0\1\0\4\xc0\x2b\xc0\x29"
-    with pytest.raises(wire.DnsError):
+    with pytest.raises(DnsError):
         wire.decode(loop)
 
 
-@pytest.mark.parametrize(("jumps", "refused"), [(wire.MAX_JUMPS, False), (wire.MAX_JUMPS + 1, True)])
+@pytest.mark.parametrize(("jumps", "refused"), [(MAX_JUMPS, False), (MAX_JUMPS + 1, True)])
 def test_a_long_way_of_pointers_is_refused(jumps, refused):
     start = len(HEADER + QUESTION) + 12
     pointers = [start] + [start + 3 + 2 * step for step in range(jumps)]
@@ -77,7 +78,7 @@ def test_a_long_way_of_pointers_is_refused(jumps, refused):
     answers = b"\1x" + last
     message = HEADER[:6] + b"\0\2\0\0\0\0" + QUESTION + padding + answers
     if refused:
-        with pytest.raises(wire.DnsError, match="too many"):
+        with pytest.raises(DnsError, match="too many"):
             wire.decode(message)
     else:
         assert wire.decode(message).answers == (Record("x.a", wire.CNAME, 1, "."),)
@@ -140,23 +141,23 @@ def test_text_that_could_damage_a_log_line_is_escaped():
 def test_odd_octets_in_names_are_escaped(labels, text):
     data = HEADER[:6] + b"\0" * 6 + labels + b"\0\1\0\1"
     assert wire.decode(data).question == (text, wire.A)
-    assert wire.encode_name(text) == labels.lower()
+    assert encode_name(text) == labels.lower()
 
 
 @pytest.mark.parametrize(
     "name", ["", "..", ".a", "a..b", "a" * 64, ".".join("a" * 128), "b\xfc.example", "a\\999"]
 )
 def test_text_that_can_be_no_name_is_refused(name):
-    with pytest.raises(wire.DnsError):
-        wire.encode_name(name)
+    with pytest.raises(DnsError):
+        encode_name(name)
 
 
 def test_a_name_may_have_255_octets():
-    assert len(wire.encode_name(".".join("a" * 127))) == 255
+    assert len(encode_name(".".join("a" * 127))) == 255
 
 
 def test_a_dot_at_the_end_changes_nothing():
-    assert wire.encode_name("example.org.") == wire.encode_name("example.org")
+    assert encode_name("example.org.") == encode_name("example.org")
 
 
 @pytest.mark.parametrize("edns", [True, False])

@@ -55,7 +55,7 @@ class GreylistOptions(Options, frozen=True):
     """Bits of an IPv4 address that are one network in a triplet: a provider's pool counts as one."""
     ipv6_prefix: Annotated[int, Meta(ge=0, le=128)] = 64
     """Bits of an IPv6 address that are one network in a triplet."""
-    pending_per_network: int = 200
+    pending_per_network: int = 1000
     """Triplets of one network that may wait at once; beyond that all its mail shares one triplet,
     so that a dictionary attack cannot fill the store."""
     correspondents_keep: Duration = Duration(90 * 86400)

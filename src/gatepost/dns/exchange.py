@@ -14,6 +14,7 @@ from collections import deque
 
 from gatepost.dns.resolvconf import Server
 from gatepost.wire import dns as wire
+from gatepost.wire.dns_name import DnsError
 
 TCP_LIMIT = 16_384
 """Octets of a reply by TCP; honest answers that we ask for are far below."""
@@ -118,7 +119,7 @@ async def ask_by_tcp(server: Server, question: bytes, seconds: float) -> wire.Re
         return "timeout by TCP"
     except OSError as error:
         return _reason(error)
-    except (EOFError, wire.DnsError):
+    except (EOFError, DnsError):
         return "cut short by TCP"
     if not wire.is_reply_to(question, data):
         return "malformed"
@@ -131,7 +132,7 @@ async def _converse(server: Server, question: bytes) -> bytes:
         writer.write(len(question).to_bytes(2) + question)
         length = int.from_bytes(await reader.readexactly(2))
         if length > TCP_LIMIT:
-            raise wire.DnsError("reply too long")
+            raise DnsError("reply too long")
         return await reader.readexactly(length)
     finally:
         writer.transport.abort()
@@ -140,7 +141,7 @@ async def _converse(server: Server, question: bytes) -> bytes:
 def _decoded(data: bytes) -> wire.Reply | str:
     try:
         return wire.decode(data)
-    except wire.DnsError:
+    except DnsError:
         return "malformed"
 
 

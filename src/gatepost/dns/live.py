@@ -22,6 +22,7 @@ from gatepost.dns.record import LOOP, Onward, answer_of, impossible, unknown
 from gatepost.dns.resolvconf import Server
 from gatepost.dns.servers import Servers
 from gatepost.wire import dns as wire
+from gatepost.wire.dns_name import DnsError
 
 MOST_PIECES = 8
 """Pieces of one CNAME chain that are asked for; resolvers hand out whole chains as a rule."""
@@ -52,7 +53,7 @@ class LiveResolver:
         """The records of `kind` at `name`, within the deadline. Never raises, except when cancelled."""
         try:
             question = wire.encode_question(0, name, kind)
-        except wire.DnsError:
+        except DnsError:
             return impossible(name)
         if self._open >= self._terms.in_flight * (1 + WAITING_PER_SLOT):
             return unknown(UNASKED)

@@ -11,6 +11,7 @@ import msgspec
 
 from gatepost.dns.base import Answer, Kind, Status
 from gatepost.wire import dns as wire
+from gatepost.wire.dns_name import DnsError, encode_name
 
 ABSENT_WITHOUT_SOA = 30.0
 """Seconds an absence is believed that came without an SOA: RFC 2308 forbids to keep it, yet the
@@ -48,8 +49,8 @@ def plain(name: str) -> str:
 def without_asking(name: str) -> Answer | None:
     """The answer for a name that no server need be asked about; None for all others."""
     try:
-        wire.encode_name(name)
-    except wire.DnsError:
+        encode_name(name)
+    except DnsError:
         return impossible(name)
     return None
 

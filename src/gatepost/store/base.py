@@ -43,7 +43,7 @@ class Terms(msgspec.Struct, frozen=True):
     """A network passes at once after so many mails that waited and came back; 0: never."""
     client_interval: float = 3600.0
     """At most one success in this time counts towards `clients_after`."""
-    pending_per_network: int = 200
+    pending_per_network: int = 1000
     """Triplets of one network that may be waiting at once; beyond, all its mail shares one triplet."""
 
 

@@ -157,7 +157,7 @@ class JournalBeside:
         """Nothing is changed."""
 
     async def find(self, what: str, limit: int = 20) -> list[JournalEntry]:
-        return await self._reading.ask(partial(pages.find, search(plain(what)), limit), [])
+        return await self._reading.ask(partial(pages.find, search(what), limit), [])
 
     async def flush(self) -> None:
         """Nothing is owed."""

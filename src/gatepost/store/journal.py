@@ -21,7 +21,6 @@ from gatepost.store.base import JournalEntry
 from gatepost.store.file import File
 from gatepost.store.options import StoreOptions
 from gatepost.store.search import search
-from gatepost.store.text import plain
 from gatepost.store.worker import Worker
 
 EVERY = 0.25
@@ -69,7 +68,7 @@ class SqliteJournal:
 
     async def find(self, what: str, limit: int = 20) -> list[JournalEntry]:
         await self.flush()
-        return await self._worker.ask(partial(pages.find, search(plain(what)), limit))
+        return await self._worker.ask(partial(pages.find, search(what), limit))
 
     async def flush(self) -> None:
         await self._worker.ask(self._write_all)

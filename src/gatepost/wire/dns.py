@@ -5,10 +5,7 @@ only what its answers can hold. A reply is decoded as a whole or not at all;
 a compression pointer must lead backwards, so that every name ends; a count
 of records that no honest answer has is refused before work is spent on it.
 
-Names are text as in a zone file: lower case, labels joined with dots, no dot
-at the end, the root `.`; octets that could be mistaken for something else
-are `\DDD`, a dot or backslash within a label is `\.` and `\\`. Text of
-any name decoded here can be encoded again and gives the same name.
+Names are text, see `wire.dns_name`.
 
 Raises: DnsError, and nothing else.
 """
@@ -20,6 +17,8 @@ from struct import Struct
 
 import msgspec
 
+from gatepost.wire.dns_name import MAX_LABEL, DnsError, encode_name, read_name
+
 A, NS, CNAME, SOA, PTR, MX, TXT, AAAA, OPT = 1, 2, 5, 6, 12, 15, 16, 28, 41
 """Record types (TYPE, RFC 1035, 3.2.2; RFC 3596; RFC 6891)."""
 
@@ -30,10 +29,6 @@ EDNS_PAYLOAD = 1232
 """Largest UDP reply asked for: passes every usual path unfragmented (DNS flag day 2020)."""
 MAX_RECORDS = 1000
 """Of all sections; honest answers have tens."""
-MAX_NAME = 255
-MAX_LABEL = 63
-MAX_JUMPS = 32
-"""Compression pointers within one name; encoders use one or two."""
 
 _IN = 1
 _HEADER = Struct(">HHHHHH")
@@ -44,13 +39,7 @@ _SOA_NUMBERS = Struct(">IIIII")
 _RESPONSE, _OPCODE, _TRUNCATED, _RECURSE = 0x8000, 0x7800, 0x0200, 0x0100
 _EDNS = b"\0" + _RECORD.pack(OPT, EDNS_PAYLOAD, 0, 0)
 
-_ODD_IN_LABEL = re.compile(rb"""[^!-~]|[.\\"();@$]""")
-_ESCAPE = re.compile(r"\\(?:([0-9]{3})|(.))", re.DOTALL)
 _ODD_IN_TEXT = re.compile(rb"[^ -~]")
-
-
-class DnsError(Exception):
-    """These octets are no DNS message of ours, or this text can be no name; says why."""
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -75,29 +64,6 @@ class Reply(msgspec.Struct, frozen=True):
     answers: tuple[Record, ...] = ()
     authority: tuple[Record, ...] = ()
     """SOA and NS records; the latter without text."""
-
-
-def encode_name(name: str) -> bytes:
-    """A name on the wire: what `.` separates, each with its length.
-
-    Raises:
-        DnsError: no such name can exist (an empty label, one over 63 octets, more than 255 in
-            all), or it is not ASCII, which only IDNA can cure.
-    """
-    if name == ".":
-        return b"\0"
-    if not name.isascii():
-        raise DnsError("not ASCII")
-    encoded = bytearray()
-    for label in _labels(name):
-        if not 0 < len(label) <= MAX_LABEL:
-            raise DnsError("empty label" if not label else "label over 63 octets")
-        encoded.append(len(label))
-        encoded += label
-    encoded.append(0)
-    if len(encoded) > MAX_NAME:
-        raise DnsError("name over 255 octets")
-    return bytes(encoded)
 
 
 def encode_question(number: int, name: str, kind: int, *, edns: bool = True) -> bytes:
@@ -220,10 +186,10 @@ class _Reader:
                 return known
             if target >= start:
                 raise DnsError("pointer forwards")
-            name, _ = _read_name(data, target)
+            name, _ = read_name(data, target)
             self._names[target] = name
             return name
-        name, self.offset = _read_name(data, start)
+        name, self.offset = read_name(data, start)
         self._names[start] = name
         return name
 
@@ -267,72 +233,6 @@ class _Reader:
                 raise DnsError("unknown kind of label")
             self.offset += length + 1
         self.offset += 1
-
-
-def _read_name(data: bytes, offset: int) -> tuple[str, int]:
-    """The name at `offset` and where what follows it begins."""
-    labels: list[str] = []
-    after, before, jumps, size = -1, offset, 0, 1
-    while length := data[offset]:
-        if length >= 0xC0:
-            target = (length & 0x3F) << 8 | data[offset + 1]
-            jumps += 1
-            if target >= before or jumps > MAX_JUMPS:
-                raise DnsError("pointer forwards, or too many")
-            after = offset + 2 if after < 0 else after
-            offset = before = target
-            continue
-        size += length + 1
-        if length > MAX_LABEL or size > MAX_NAME:
-            raise DnsError("name over 255 octets, or unknown kind of label")
-        offset += length + 1
-        label = data[offset - length : offset]
-        if len(label) != length:
-            raise DnsError("cut short")
-        labels.append(_label_text(label))
-    return ".".join(labels) or ".", offset + 1 if after < 0 else after
-
-
-def _label_text(label: bytes) -> str:
-    if _ODD_IN_LABEL.search(label):
-        label = _ODD_IN_LABEL.sub(_escaped_octet, label.lower())
-        return label.decode("ascii")
-    return label.lower().decode("ascii")
-
-
-def _escaped_octet(match: re.Match[bytes]) -> bytes:
-    octet = match[0]
-    return b"\\" + octet if b"!" <= octet <= b"~" else b"\\%03d" % octet[0]
-
-
-def _labels(name: str) -> list[bytes]:
-    labels = _unescaped(name) if "\\" in name else name.encode("ascii").split(b".")
-    if len(labels) > 1 and not labels[-1]:
-        labels.pop()  # one dot at the end is as good as none
-    return labels
-
-
-def _unescaped(name: str) -> list[bytes]:
-    labels, position = [bytearray()], 0
-    while position < len(name):
-        match = _ESCAPE.match(name, position)
-        if match:
-            labels[-1].append(_octet(match))
-            position = match.end()
-            continue
-        if name[position] == ".":
-            labels.append(bytearray())
-        else:
-            labels[-1].append(ord(name[position]))
-        position += 1
-    return [bytes(label) for label in labels]
-
-
-def _octet(match: re.Match[str]) -> int:
-    octet = int(match[1]) if match[1] else ord(match[2])
-    if octet > 0xFF:
-        raise DnsError("escape over 255")
-    return octet
 
 
 def _end_of_question(question: bytes) -> int:
