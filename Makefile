@@ -11,7 +11,8 @@ export PYTHONPATH := src
 help:  ## what can be made
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
 
-demo: install system  ## a private Internet with a real Postfix: watch the door at work
+demo: install  ## a private Internet with a real Postfix: watch the door at work
+	@scripts/system-setup demo
 	@scripts/demo
 
 test: install system check e2e  ## everything: check, and the tests against real Postfix, NSD and namespaces
