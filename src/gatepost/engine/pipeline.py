@@ -10,7 +10,6 @@ fails or is late leaves an `error.*` finding, and the mail goes on.
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
@@ -23,14 +22,12 @@ from gatepost.checks.greylist import MAX_RECIPIENTS, Greylist, Mail, Mails, norm
 from gatepost.context import Context
 from gatepost.dns.base import Answer, Kind, Resolver
 from gatepost.engine.exempt import exempt
+from gatepost.engine.fence import Fence
 from gatepost.engine.header import x_greylist
 from gatepost.engine.memory import Memory
 from gatepost.engine.profile import ScoreOptions
 from gatepost.engine.verdict import SCORE, Terms, decide, excused
 from gatepost.model import Action, Finding, Request, Stage, Verdict
-from gatepost.store.base import StoreError
-
-log = logging.getLogger("gatepost.pipeline")
 
 LATER = frozenset({Stage.DATA, Stage.END_OF_MESSAGE})
 FAIR_SECONDS = 600.0
@@ -148,10 +145,8 @@ class Pipeline:
     def _look(self, checks: Sequence[Check], request: Request) -> list[Finding]:
         findings: list[Finding] = []
         for check in checks:
-            try:
+            with Fence(check, findings.append):
                 check.look(request, self.context, findings.append)
-            except Exception as error:  # the fence: one check's fault must not cost a mail
-                findings.append(_fault(check, error))
         return findings
 
     async def _look_and_judge(self, request: Request, started: float) -> Verdict:
@@ -188,10 +183,8 @@ class Pipeline:
                 found.append(finding)
 
         async def one(check: Check) -> None:
-            try:
+            with Fence(check, report):
                 await check.look_up(request, context, report)
-            except Exception as error:  # the fence, see above
-                report(_fault(check, error))
 
         tasks = {asyncio.ensure_future(one(c)): c for c in due if _overrides(c, "look_up")}
         if not tasks:
@@ -236,15 +229,11 @@ class Pipeline:
         mail: Mail,
         started: float,
     ) -> Verdict:
-        try:
+        assert self._greylist is not None
+        found: list[Finding] = []
+        with Fence(self._greylist, found.append):
             async with asyncio.timeout(self._time_left(started)):
-                found = await more
-        except StoreError as error:
-            found = [Finding("error.store", "", str(error))]
-        except TimeoutError:
-            found = [Finding("error.timeout", "", "the store did not answer in time")]
-        except Exception as error:  # the fence, see above
-            found = [_fault(self._greylist, error)]
+                found += await more
         ill = self.context.health.ill
         verdict = decide(findings + found, self.settings.terms, resolver_ill=bool(ill))
         return self._finish(request, verdict, mail, started)
@@ -272,26 +261,20 @@ class Pipeline:
     ) -> list[Finding] | Awaitable[list[Finding]]:
         assert self._greylist is not None
         forged = any(f.rule == OUR_DOMAIN for f in findings)
-        try:
+        trouble: list[Finding] = []
+        with Fence(self._greylist, trouble.append):
             return self._greylist.ask(mail, request, self.context, forged=forged)
-        except StoreError as error:
-            return [Finding("error.store", "", str(error))]
-        except Exception as error:  # the fence, see above
-            return [_fault(self._greylist, error)]
+        return trouble
 
     async def _told_more(
         self, request: Request, verdict: Verdict, findings: Sequence[Finding], started: float
     ) -> Verdict:
         finding = next(f for f in findings if f.rule == verdict.decided_by)
         check = self._explains[verdict.decided_by]
-        try:
+        more, untold = "", list[Finding]()  # the verdict stands: what fails now is only logged
+        with Fence(check, untold.append):
             async with asyncio.timeout(self._time_left(started)):
                 more = await check.after_verdict(request, self.context, finding)
-        except TimeoutError:
-            more = ""
-        except Exception:  # the fence, see above
-            log.exception("after_verdict of %s failed", check.name)
-            more = ""
         if more:
             verdict = msgspec.structs.replace(verdict, text=f"{verdict.text}: {more}")
         return self._finish(request, verdict, self.mails.get(request), started)
@@ -348,9 +331,3 @@ def _is_short(request: Request) -> bool:
 
 def _overrides(check: Check, method: str) -> bool:
     return getattr(type(check), method) is not getattr(Check, method)
-
-
-def _fault(check: Check | None, error: Exception) -> Finding:
-    name = check.name if check else "?"
-    log.error("check %s failed", name, exc_info=error)
-    return Finding("error.check", "", f"{name}: {type(error).__name__}")
