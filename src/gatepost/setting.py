@@ -12,7 +12,7 @@ class Setting(msgspec.Struct, frozen=True):
     """One thing to be said."""
 
     path: tuple[str, ...]
-    """The keys that lead to it: `("greylist", "delay")`, `("rules", "ptr.missing")`, `("access", "helo_access")`."""
+    """The keys that lead to it: `("greylist", "delay")`, `("rules", "ptr.missing")`."""
     value: Any
     """What it is to be: text, a number, a truth, a list, or a table."""
     comment: str = ""

@@ -9,7 +9,7 @@ class FileChange(msgspec.Struct, frozen=True):
     path: str
     """As it was found; where it is a symbolic link, the file it leads to is written."""
     before: bytes | None
-    """What it held when the plan was made; None: it did not exist. It is not written when that has changed."""
+    """What it held when the plan was made; None: it did not exist. Not written if that has changed since."""
     after: bytes
     reasons: tuple[str, ...] = ()
     """Why, a sentence for each thing that changes."""
