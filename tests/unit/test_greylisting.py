@@ -87,6 +87,14 @@ def test_a_pool_counts_as_one_network():
     assert Action.PASS is world.answer(client_address="192.0.2.200", instance="2").action
 
 
+def test_bounces_wait_at_the_asked_line_too_unless_something_else_let_them_in():
+    world = strict()
+    assert Action.PASS is world.answer(Stage.DATA, sender="", policy_context="asked").action
+    assert Action.PASS is world.answer(sender="").action
+
+    assert Action.DEFER is world.answer(Stage.DATA, sender="", policy_context="asked").action
+
+
 def test_the_null_sender_is_asked_at_data_and_not_before():
     world = strict()
 

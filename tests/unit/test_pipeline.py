@@ -36,6 +36,15 @@ def test_the_learning_line_only_learns():
     assert check.looked == 0
 
 
+def test_at_data_the_asked_line_judges_only_what_was_asked_about_at_rcpt():
+    check = Says("hard")
+    world = World(check, worth={"hard": "reject"})
+
+    assert Action.PASS is world.answer(Stage.DATA, policy_context="asked").action
+    assert check.looked == 0
+    assert Action.REJECT is world.answer(Stage.DATA).action
+
+
 def test_an_answer_that_needs_nothing_from_others_comes_at_once():
     world = World(Says("light"), worth={"light": 0.5})
     world.answer()

@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "reload": ("reload", "Let the daemon read its configuration anew."),
     "restore": ("restore", "Own lists and correspondents as an earlier snapshot has them."),
     "config": ("config", "Check, show and explain the configuration."),
+    "postfix": ("postfix", "Put Gatepost in front of a Postfix, take it back, look at what is there."),
     "lab": ("lab", "A private Internet with a real Postfix, to try Gatepost in."),
 }
 """Command: module in this folder, and a sentence for `--help`."""

@@ -11,6 +11,10 @@ from gatepost.ours import Ours
 LEARN = "learn"
 """`policy_context` of the line before the permits: there only correspondents are recorded."""
 
+ASKED = "asked"
+"""`policy_context` of the line at DATA where something before our line at RCPT lets strangers in: only
+mail that was asked about at RCPT is judged."""
+
 _PASS = Verdict(action=Action.PASS)
 
 

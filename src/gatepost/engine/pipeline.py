@@ -21,7 +21,7 @@ from gatepost.checks.base import Check
 from gatepost.checks.greylist import MAX_RECIPIENTS, Greylist, Mail, Mails, normal_recipient
 from gatepost.context import Context
 from gatepost.dns.base import Answer, Kind, Resolver
-from gatepost.engine.exempt import exempt
+from gatepost.engine.exempt import ASKED, exempt
 from gatepost.engine.fence import Fence
 from gatepost.engine.header import x_greylist
 from gatepost.engine.memory import Memory
@@ -115,7 +115,9 @@ class Pipeline:
             return self._finish(request, passed, None, started)
         if request.stage in LATER:
             mail = self.mails.known(request)
-            if mail is not None and mail.checked and (request.sender or request.stage is not Stage.DATA):
+            checked = mail is not None and mail.checked
+            bounce = not request.sender and request.stage is Stage.DATA
+            if (checked and not bounce) or (request.policy_context == ASKED and not checked):
                 return self._finish(request, Verdict(action=Action.PASS), mail, started)
         remembered = self._memory.recall(self._key(request))
         if remembered is None:

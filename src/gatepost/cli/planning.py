@@ -1,0 +1,97 @@
+"""What `gatepost postfix plan` and `apply` share: reading both configurations, and the plan for them."""
+
+import time
+from pathlib import Path
+
+import msgspec
+
+from gatepost.access.files import AccessFile, wanted_files
+from gatepost.access.options import AccessOptions
+from gatepost.cli.arguments import configured
+from gatepost.cli.trouble import CommandError
+from gatepost.config.schema import Config
+from gatepost.postfix.instance import Instance
+from gatepost.postfix.lines import ConfError
+from gatepost.postfix.ourline import OurLine, normal_server, port_of
+from gatepost.postfix.plan import Plan, make_plan
+from gatepost.postfix.reading import read_instance
+from gatepost.postfix.takeover import Known, Takeover, take_over
+from gatepost.server.owner import owner_of_port
+from gatepost.server.place import Inet, Unix, place
+
+POSTGREY_PORTS = ("10023", "60000")
+"""Where Debian and upstream let postgrey listen."""
+EVERYWHERE = {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Addresses that mean all of the machine, and the one to ask at."""
+
+
+class Planned(msgspec.Struct, frozen=True):
+    """A plan, and what it was made from."""
+
+    instance: Instance
+    line: OurLine
+    plan: Plan
+    takeover: Takeover
+    owner: str
+    """Who listens where Gatepost is to answer, `NAME (pid N)`; empty when nobody does or it is not known."""
+
+    @property
+    def postgrey_holds(self) -> bool:
+        """Whether postgrey answers where Gatepost is to answer."""
+        return self.owner.startswith("postgrey")
+
+
+def planned(config_dir: Path | None, config_file: Path | None, *, take: bool) -> Planned:
+    """The plan for the Postfix in a folder and our configuration.
+
+    Raises:
+        CommandError: one of them cannot be understood safely.
+    """
+    config = configured(config_file)
+    line = our_line(config)
+    port = port_of(line.server)
+    owner = owner_of_port(int(port)) if port.isdigit() else ""
+    try:
+        instance = read_instance(str(config_dir or ""))
+        takeover = take_over(instance, line, _known(line, owner)) if take else Takeover()
+        plan = make_plan(instance, line, takeover.gone)
+    except ConfError as error:
+        raise CommandError([str(error), "Nothing was changed."]) from None
+    return Planned(instance, line, plan, takeover, owner)
+
+
+def our_line(config: Config) -> OurLine:
+    """Where Postfix is to ask: the first port that we listen at, else the first socket."""
+    places = [place(text) for text in config.listen.policy]
+    inet = next((one for one in places if isinstance(one, Inet)), None)
+    if inet is not None:
+        return OurLine(str(Inet(EVERYWHERE.get(inet.host, inet.host), inet.port)))
+    unix = next((one for one in places if isinstance(one, Unix)), None)
+    if unix is None:
+        raise CommandError("[listen] policy names no place where Postfix could ask Gatepost")
+    return OurLine(str(unix))
+
+
+def _known(line: OurLine, owner: str) -> Known:
+    def is_postgrey(server: str) -> bool:
+        if normal_server(server) == normal_server(line.server):
+            return not owner or owner.startswith("postgrey")
+        if "postgrey" in server:
+            return True
+        port = port_of(server)
+        found = owner_of_port(int(port)) if port.isdigit() else ""
+        return found.startswith("postgrey") or (not found and port in POSTGREY_PORTS)
+
+    return Known(honours, is_postgrey)
+
+
+def honours(option: str, table: str) -> str:
+    """Why the access map `table` cannot be followed under an option of `[access]`; empty when it can."""
+    (wanted,) = wanted_files(msgspec.structs.replace(AccessOptions(), **{option: (table,)}))
+    file = AccessFile(wanted, time.time)
+    file.refresh(at_once=True)
+    if file.missing:
+        return f"{wanted.path} {file.missing}"
+    wrong = [f"{trouble.file}:{trouble.line}: {trouble.text}" for trouble in file.errors]
+    more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+    return f"{wrong[0]}{more}" if wrong else ""

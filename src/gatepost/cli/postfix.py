@@ -1,0 +1,122 @@
+"""`gatepost postfix`: put Gatepost in front of a Postfix, take it back, and look at what is there."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from gatepost.cli.arguments import ConfigFile, Json
+from gatepost.cli.main import new_app
+from gatepost.cli.planning import Planned, planned
+from gatepost.cli.show import say, say_json, say_table
+from gatepost.config.expected import plain
+from gatepost.postfix.takeover import Takeover
+
+app = new_app(
+    no_args_is_help=True, help="Put Gatepost in front of a Postfix, take it back, look at what is there."
+)
+
+ConfigDir = Annotated[
+    Path | None,
+    typer.Option(
+        "-c",
+        "--config-dir",
+        metavar="DIR",
+        help="Folder of main.cf; without it where postconf looks.",
+        show_default=False,
+    ),
+]
+TakeOver = Annotated[
+    bool,
+    typer.Option(
+        "--take-over",
+        help="Move restrictions that Gatepost can do itself (block lists, reverse names, postgrey, ...) "
+        "into its configuration.",
+    ),
+]
+
+
+@app.command()
+def plan(
+    config_dir: ConfigDir = None, take_over: TakeOver = False, config: ConfigFile = None, json: Json = False
+) -> None:
+    """Show what `apply` would change in main.cf and master.cf, each with its reason; changes nothing."""
+    made = planned(config_dir, config, take=take_over)
+    if json:
+        say_json(as_json(made))
+        return
+    show_plan(made)
+    if made.plan.changes:
+        say()
+        say("Nothing was changed. To do it: gatepost postfix apply" + (" --take-over" if take_over else ""))
+
+
+def as_json(made: Planned) -> dict[str, Any]:
+    """The plan, for programs."""
+    takeover = made.takeover
+    return {
+        "config_dir": made.plan.config_dir,
+        "asks": made.line.server,
+        "held_by": made.owner,
+        "found": made.plan.found,
+        "notes": [*made.plan.notes, *notes(made)],
+        "settings": plain(msgspec.to_builtins(made.plan.settings)),
+        "files": [change.path for change in made.plan.changes],
+        "diff": made.plan.diff,
+        "taken_over": [
+            {"old": one.old, "where": one.where, "new": one.new, "differs": one.notes}
+            for one in takeover.moved
+        ],
+        "differs": takeover.notes,
+        "left": plain(msgspec.to_builtins(takeover.left)),
+        "empty": not made.plan.changes,
+    }
+
+
+def show_plan(made: Planned) -> None:
+    """The plan, for people."""
+    for line in made.plan.found:
+        say(line)
+    for note in (*made.plan.notes, *notes(made)):
+        say(f"! {note}")
+    if not made.plan.changes:
+        say("Nothing to change: Postfix asks Gatepost already.")
+    for change in made.plan.settings:
+        say()
+        say(f"{change.parameter}" + (f" of {change.service}" if change.service else ""))
+        for reason in change.reasons:
+            say(f"  - {reason}")
+    _show_takeover(made.takeover)
+    if made.plan.changes:
+        say()
+        for line in made.plan.diff.splitlines():
+            say(line)
+
+
+def _show_takeover(takeover: Takeover) -> None:
+    """Old and new side by side, and what stays."""
+    if takeover.moved:
+        say()
+        columns = ("Postfix until now", "Gatepost from now on", "what differs")
+        rows = [(f"{m.where}: {m.old}", "; ".join(m.new), "; ".join(m.notes)) for m in takeover.moved]
+        say_table(columns, rows)
+        for note in takeover.notes:
+            say(f"! {note}")
+    if takeover.left:
+        say()
+        say_table(("stays in Postfix", "because"), [(f"{m.where}: {m.old}", m.reason) for m in takeover.left])
+
+
+def notes(made: Planned) -> list[str]:
+    """What has to be known about the place where Gatepost is to answer."""
+    server = made.line.server
+    if made.postgrey_holds:
+        sentence = (
+            f"{made.owner} answers at {server}, where Gatepost is to answer: apply switches over to it; "
+            "take whitelists and triplets along before: gatepost import postgrey"
+        )
+        return [sentence]
+    if made.owner and not made.owner.startswith("gatepost"):
+        return [f"{made.owner} listens at {server}; Gatepost cannot answer there until it is stopped"]
+    return []

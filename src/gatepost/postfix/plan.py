@@ -1,0 +1,102 @@
+"""What would change in somebody's Postfix, with a reason for each thing; nothing is written.
+
+Pure: an `Instance` in, a `Plan` out. Raises ConfError for a configuration that
+cannot be understood safely: nothing is guessed.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+import msgspec
+
+from gatepost.postfix.change import FileChange
+from gatepost.postfix.draft import Draft, Gone, SettingChange
+from gatepost.postfix.instance import Instance
+from gatepost.postfix.ourline import OurLine
+from gatepost.postfix.refusal import refuse_unclear
+from gatepost.postfix.restrictions import LISTS
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What was found, and what would change."""
+
+    config_dir: str
+    found: tuple[str, ...]
+    notes: tuple[str, ...]
+    settings: tuple[SettingChange, ...]
+    changes: tuple[FileChange, ...]
+
+    @property
+    def diff(self) -> str:
+        """All changes as a unified diff."""
+        return "".join(map(unified, self.changes))
+
+
+def unified(change: FileChange) -> str:
+    """A file's change as a unified diff; octets that are no UTF-8 as backslash escapes."""
+    before, after = (_lines(octets or b"") for octets in (change.before, change.after))
+    name = "/dev/null" if change.before is None else change.path
+    return "".join(difflib.unified_diff(before, after, name, change.path))
+
+
+def _lines(octets: bytes) -> list[str]:
+    lines = octets.decode("utf-8", "backslashreplace").split("\n")
+    last = lines.pop()
+    return [f"{line}\n" for line in lines] + ([f"{last}\n\\ No newline at end of file\n"] if last else [])
+
+
+# --- making it ----------------------------------------------------------------------------------------
+
+
+def make_plan(instance: Instance, line: OurLine, gone: Gone | None = None) -> Plan:
+    """What would change.
+
+    Args:
+        instance: the Postfix.
+        line: where Gatepost answers.
+        gone: restrictions that are taken over, and leave Postfix.
+
+    Raises:
+        ConfError: the configuration cannot be understood safely; with file, line and reason.
+    """
+    refuse_unclear(instance, line)
+    draft = Draft(instance, line, gone or {})
+    for parameter in LISTS:
+        draft.plan_list(parameter)
+    draft.require_helo()
+    draft.shield_internal()
+    return Plan(
+        config_dir=instance.config_dir,
+        found=tuple(_found(instance)),
+        notes=tuple(draft.notes),
+        settings=tuple(draft.settings),
+        changes=tuple(_changes(draft)),
+    )
+
+
+def _changes(draft: Draft) -> Iterable[FileChange]:
+    instance = draft.instance
+    files = (
+        (instance.main_file, instance.main.source.octets, draft.main_text(), False),
+        (instance.master_file, instance.master.source.octets, draft.master_text(), True),
+    )
+    for path, before, text, of_service in files:
+        after = text.encode("utf-8", "surrogateescape")
+        reasons = [r for s in draft.settings if bool(s.service) == of_service for r in s.reasons]
+        if after != before:
+            yield FileChange(path, before, after, tuple(dict.fromkeys(reasons)))
+
+
+def _found(instance: Instance) -> Iterable[str]:
+    """What was found, for people."""
+    yield f"Postfix {instance.version}, {instance.config_dir}"
+    for service in instance.mx_services:
+        behind = ", behind postscreen" if service.type == "pass" else ""
+        yield f"{service.key}: mail from strangers{behind} (master.cf line {service.line})"
+    for service in filter(instance.is_submission, instance.smtp_services):
+        yield f"{service.key}: mail of own users (master.cf line {service.line})"
+    for entry in instance.main.duplicates:
+        if entry.name in LISTS:
+            yield f"{entry.name} is set twice; the one in line {entry.line} does not count"
+    for folder in instance.others:
+        yield f"another instance, which is planned by itself: gatepost postfix plan -c {folder}"

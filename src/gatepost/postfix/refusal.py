@@ -1,0 +1,63 @@
+"""Configurations in front of which we stop: planning there would be guessing.
+
+Pure. Raises ConfError, with file, line and reason.
+"""
+
+from gatepost.postfix.instance import Instance
+from gatepost.postfix.lines import ConfError
+from gatepost.postfix.ourline import OurLine
+from gatepost.postfix.placeholder import placeholder
+
+OLDEST = (3, 0)
+"""Since Postfix 3.0 a policy service can have a timeout and a default action of its own."""
+_UNFILLED = '"{}" looks like a template that was never filled in'
+
+
+def refuse_unclear(instance: Instance, line: OurLine) -> None:
+    """Raise ConfError where planning would be guessing."""
+    if instance.release < OLDEST:
+        raise ConfError(
+            f"Postfix {instance.version or 'of unknown version'} is older than 3.0 and cannot give a policy "
+            "service its own timeout and default action, so that a stopped Gatepost would stop mail"
+        )
+    _refuse_templates(instance)
+    if not instance.mx_services:
+        raise ConfError(_no_mx(instance), 0, instance.master_file)
+    _refuse_unreachable(instance, line)
+
+
+def _refuse_templates(instance: Instance) -> None:
+    for entry in instance.main.entries:
+        if found := placeholder(entry.name, entry.value):
+            raise ConfError(_UNFILLED.format(found), entry.line, instance.main_file)
+    for service in instance.master.services:
+        for text, at in [(service.name, service.line), *((o.value, o.line) for o in service.overrides)]:
+            if found := placeholder("", text):
+                raise ConfError(_UNFILLED.format(found), at, instance.master_file)
+
+
+def _no_mx(instance: Instance) -> str:
+    smtpds = [service for service in instance.smtp_services if service.type == "inet"]
+    if "inet" in instance.value("master_service_disable").split():
+        why = "master_service_disable turns all inet services off"
+    elif not smtpds:
+        why = "no smtpd service takes mail from the network"
+    else:
+        why = f"no smtpd service listens at port 25 ({', '.join(s.key for s in smtpds)})"
+    others = "".join(f"; another instance: -c {folder}" for folder in instance.others)
+    return f"{why}: there is nothing to put Gatepost in front of{others}"
+
+
+def _refuse_unreachable(instance: Instance, line: OurLine) -> None:
+    """A unix socket is looked for inside the chroot."""
+    kind, _, path = line.server.partition(":")
+    if kind != "unix":
+        return
+    for service in instance.smtp_services:
+        if service.chroot == "y" and path.startswith("/"):
+            raise ConfError(
+                f"{service.key} runs in a chroot and cannot reach the socket {path}; let Gatepost listen at "
+                'a port as well ([listen] policy = ["inet:127.0.0.1:10023"])',
+                service.line,
+                instance.master_file,
+            )

@@ -1,0 +1,241 @@
+"""Moving restrictions from Postfix into Gatepost, with the same meaning; what cannot move stays in force.
+
+A restriction moves only when the exceptions before it in its list hold for
+Gatepost too: own clients (never judged by us), access maps that we honour, and
+in smtpd_recipient_restrictions whatever stands before our line anyway.
+
+Pure. Raises ConfError for lists that cannot be read.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+import msgspec
+
+from gatepost.postfix.counterpart import Counterpart, counterpart
+from gatepost.postfix.draft import RECIPIENT, Gone
+from gatepost.postfix.instance import Instance
+from gatepost.postfix.listedit import read_list
+from gatepost.postfix.mastercf import Service
+from gatepost.postfix.ourline import OurLine
+from gatepost.postfix.restrictions import Item, policy_of
+from gatepost.postfix.wanted import OWN_CLIENTS, ends_list
+from gatepost.setting import Setting
+
+LISTS = (
+    "smtpd_client_restrictions",
+    "smtpd_helo_restrictions",
+    "smtpd_sender_restrictions",
+    RECIPIENT,
+)
+MAPS = {
+    ("smtpd_helo_restrictions", "check_helo_access"): ("helo_access", "helo"),
+    ("smtpd_client_restrictions", "check_client_access"): ("rbl_override", "lists"),
+}
+"""Our option for an access map, and the family of what it excepts from, by list and restriction."""
+
+
+class Moved(msgspec.Struct, frozen=True):
+    """A restriction that moves."""
+
+    old: str
+    where: str
+    settings: tuple[Setting, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def new(self) -> list[str]:
+        """What it becomes, a line for each setting, as our configuration has it."""
+        return [f"{'.'.join(s.path)} = {s.value}" for s in self.settings]
+
+
+class Left(msgspec.Struct, frozen=True):
+    """A restriction that stays in Postfix though Gatepost does such things."""
+
+    old: str
+    where: str
+    reason: str
+
+
+class Takeover(msgspec.Struct, frozen=True):
+    """Old and new, side by side."""
+
+    moved: tuple[Moved, ...] = ()
+    left: tuple[Left, ...] = ()
+    gone: Gone = {}
+    notes: tuple[str, ...] = ()
+    """What differs for all of them."""
+
+    @property
+    def settings(self) -> list[Setting]:
+        """All that is to be said in our configuration, once; what was looked up in one list together."""
+        found: list[Setting] = []
+        for setting in (s for moved in self.moved for s in moved.settings):
+            _merge(found, setting)
+        return found
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What only the machine can tell."""
+
+    honours: Callable[[str, str], str]
+    """Why an access map cannot be honoured under an option of `[access]`; empty when it can."""
+    is_postgrey: Callable[[str], bool]
+    """Whether postgrey answers at a place."""
+
+
+def take_over(instance: Instance, line: OurLine, known: Known) -> Takeover:
+    """What Gatepost can do instead of Postfix."""
+    moved: list[Moved] = []
+    left: list[Left] = []
+    gone: dict[tuple[str, str], list[int]] = {}
+    for parameter in LISTS:
+        homes = {s.key if s.override(parameter) else "" for s in instance.mx_services}
+        for home in sorted(homes):
+            service = instance.master.find(home) if home else None
+            walk = _Walk(instance, parameter, service, line, known)
+            if len(homes) > 1:
+                left += walk.all_stay("the services at port 25 have different lists, and Gatepost has one")
+                continue
+            walk.walk()
+            moved += walk.moved
+            left += walk.left
+            if walk.gone:
+                gone[parameter, home] = sorted(walk.gone)
+    return Takeover(tuple(moved), tuple(left), gone, tuple(_differences(instance, moved)))
+
+
+def _differences(instance: Instance, moved: Sequence[Moved]) -> Iterator[str]:
+    if not moved:
+        return
+    yield "A question to the DNS that fails refuses nobody any more."
+    if any(not one.where.startswith(RECIPIENT) for one in moved):
+        items = (item for s in instance.mx_services for item in instance.restrictions(RECIPIENT, s))
+        for text in dict.fromkeys(item.text for item in items if _is_exception(item)):
+            yield f"What {text} in {RECIPIENT} lets in is not asked about, whatever list forbade it."
+
+
+def _is_exception(item: Item) -> bool:
+    """Whether it lets in some strangers' mail; a policy service is trusted not to."""
+    if item.name in (*OWN_CLIENTS, "check_policy_service") or item.warns or ends_list(item):
+        return False
+    return item.can_permit
+
+
+class _Walk:
+    """Goes through one list from left to right."""
+
+    def __init__(
+        self, instance: Instance, parameter: str, service: Service | None, line: OurLine, known: Known
+    ) -> None:
+        self.instance = instance
+        self.parameter = parameter
+        self.service = service
+        self.line = line
+        self.known = known
+        raw = instance.raw(parameter, service) or ""
+        self.items = read_list(raw, parameter, partial(instance.raw, service=service)).items
+        self.moved: list[Moved] = []
+        self.left: list[Left] = []
+        self.gone: set[int] = set()
+        self.where = f"{parameter} of {service.key}" if service else parameter
+
+    def candidates(self) -> Iterator[tuple[int, Item, Counterpart | str]]:
+        """Restrictions that Gatepost does too, up to the end of the list."""
+        value = partial(self.instance.value, service=self.service)
+        for number, item in enumerate(self.items):
+            if ends_list(item):
+                return
+            if self.line.is_ours(item) and "{" in item.argument:
+                continue
+            found = counterpart(item, value, is_postgrey=self._is_postgrey)
+            if found is not None:
+                yield number, item, found
+
+    def _is_postgrey(self, argument: str) -> bool:
+        item = Item("check_policy_service", argument, argument, 0, 0)
+        return self.known.is_postgrey(policy_of(item).server)
+
+    def all_stay(self, reason: str) -> list[Left]:
+        """Nothing of the list moves."""
+        return [Left(item.text, self.where, reason) for _, item, _ in self.candidates()]
+
+    def walk(self) -> None:
+        """Decide for each candidate, then for the access maps before those that moved."""
+        for number, item, found in self.candidates():
+            reason = found if isinstance(found, str) else self._obstacle(number, found)
+            if reason or isinstance(found, str):
+                self.left.append(Left(item.text, self.where, reason))
+            else:
+                notes = (*found.notes, *self._notes(number))
+                self.moved.append(Moved(item.text, self.where, found.settings, notes))
+                self.gone.add(number)
+        if self.gone:
+            self._move_maps()
+
+    def _obstacle(self, number: int, found: Counterpart) -> str:
+        """Why a restriction must stay where it is; empty when it may move."""
+        if self.parameter == RECIPIENT:
+            later = next(filter(_is_exception, self.items[number + 1 :]), None)
+            return f"{later.text} after it would let in, unasked, what it refuses now" if later else ""
+        for item in self.items[:number]:
+            if _is_exception(item) and (reason := self._not_carried(item, found.family)):
+                return reason
+        return ""
+
+    def _not_carried(self, item: Item, family: str) -> str:
+        option, excepts = MAPS.get((self.parameter, item.name), ("", ""))
+        if excepts != family:
+            return f"{item.text} before it excepts clients from it, and would not do so in Gatepost"
+        return self.known.honours(option, item.argument)
+
+    def _notes(self, number: int) -> Iterator[str]:
+        before = {item.name for item in self.items[:number]}
+        if OWN_CLIENTS[0] not in before:
+            yield "it held for own clients, too, whom Gatepost never refuses"
+
+    def _move_maps(self) -> None:
+        """Access maps whose exceptions Gatepost needs; one that Postfix needs no more leaves it."""
+        for number, item in enumerate(self.items):
+            option, _ = MAPS.get((self.parameter, item.name), ("", ""))
+            later = range(number + 1, len(self.items))
+            if (
+                not option
+                or not any(n in self.gone for n in later)
+                or self.known.honours(option, item.argument)
+            ):
+                continue
+            setting = Setting(("access", option), item.argument, f"{item.text} in Postfix", how="append")
+            still = [n for n in later if n not in self.gone and not self._is_idle(self.items[n])]
+            note = "stays in Postfix, too, for what comes after it there" if still else ""
+            self.moved.append(Moved(item.text, self.where, (setting,), (note,) if note else ()))
+            if not still:
+                self.gone.add(number)
+
+    def _is_idle(self, item: Item) -> bool:
+        """Whether it refuses nobody, so that it needs no exception."""
+        return item.name.startswith("permit")
+
+
+def _merge(found: list[Setting], setting: Setting) -> None:
+    """Add a setting; the same list looked up for two things is one list."""
+    for number, other in enumerate(found):
+        if other.path != setting.path:
+            continue
+        one, two = other.value, setting.value
+        if isinstance(one, dict) and isinstance(two, dict) and one.get("zone") == two.get("zone"):
+            looks_at = list(dict.fromkeys([*one.get("looks_at", []), *two.get("looks_at", [])]))
+            value = {**one, "looks_at": looks_at} if looks_at else one
+            found[number] = msgspec.structs.replace(other, value=value)
+            return
+        if setting.how != "append":
+            if _strength(two) > _strength(one):
+                found[number] = setting
+            return
+    if setting not in found:
+        found.append(setting)
+
+
+def _strength(worth: object) -> int:
+    """A rule that two restrictions become is worth what the harder one says."""
+    return {"reject": 2, "defer": 1}.get(str(worth), 0)
