@@ -263,7 +263,8 @@ def test_the_last_of_two_settings_is_changed():
 
 
 def test_nothing_is_lost_of_an_odd_file():
-    text = f"# caf\xe9 \n{RECIPIENT}=\n\n\t# mine\n \tpermit_mynetworks ,,\n  #\n  reject_unauth_destination\nlast=1"
+    own = " \tpermit_mynetworks ,,\n  #\n  reject_unauth_destination"
+    text = f"# caf\xe9 \n{RECIPIENT}=\n\n\t# mine\n{own}\nlast=1"
     result = planned(text).main.source.text
 
     for line in text.split("\n"):
