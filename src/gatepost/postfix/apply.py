@@ -31,7 +31,7 @@ from gatepost.postfix.observed import (
 )
 from gatepost.postfix.probe import foreigners, observe
 from gatepost.postfix.program_now import RunNow, run_now
-from gatepost.postfix.recovery import Tell, recover, take_back
+from gatepost.postfix.recovery import Reread, Tell, nothing_to_reread, recover, take_back
 from gatepost.postfix.stopping import Stopped, stoppable
 from gatepost.postfix.stranger import Stranger
 from gatepost.postfix.targets import Target, target_at, targets
@@ -71,6 +71,7 @@ class Hands(msgspec.Struct, frozen=True):
     tell: Tell
     """Shows a step or something noteworthy."""
     run: RunNow = run_now
+    reread: Reread = nothing_to_reread
 
 
 class Applied(msgspec.Struct, frozen=True):
@@ -86,19 +87,21 @@ def apply(order: Order, hands: Hands) -> Applied:
     """Carry the changes out, or leave everything as it was."""
     live = Live(order.config_dir, hands.run)
     with as_apply_error(), stoppable(), Backups(order.backups, Path(order.config_dir)) as backups:
-        recover(backups, live, hands.tell)
+        recover(backups, live, hands.tell, hands.reread)
         if not order.changes:
             return Applied("")
         return _Application(order, hands, live, backups).run()
 
 
-def recover_first(config_dir: str, backups: Path, tell: Tell, run: RunNow = run_now) -> bool:
+def recover_first(
+    config_dir: str, backups: Path, tell: Tell, reread: Reread = nothing_to_reread, run: RunNow = run_now
+) -> bool:
     """Undo a change that was killed; to be called before anything is planned from the files.
 
     Whether there was one.
     """
     with as_apply_error(), stoppable(), Backups(backups, Path(config_dir)) as opened:
-        return recover(opened, Live(config_dir, run), tell) is not None
+        return recover(opened, Live(config_dir, run), tell, reread) is not None
 
 
 @contextmanager
@@ -187,7 +190,7 @@ class _Application:
         before: Sequence[Observation],
         callers: Mapping[Target, Stranger],
     ) -> list[Probed]:
-        self.hands.tell(f"Writing {', '.join(file.path for file in backup.manifest.files)}.")
+        self.hands.tell(f"Writing {', '.join(backup.paths)}.")
         carry_out(self.backups, backup)
         self.hands.tell("Letting Postfix check its files.")
         after = self.live.check()
@@ -196,6 +199,8 @@ class _Application:
             raise ChangeError(["postfix check refuses the new files:", *(new or after.said)])
         for line in new:
             self._warn(f"postfix check says now: {line}")
+        if trouble := self.hands.reread(backup.paths):
+            raise ChangeError([f"Gatepost does not take its new configuration: {trouble}"])
         if not self.ran:
             return []
         self.hands.tell("Reloading Postfix.")
@@ -232,7 +237,11 @@ class _Application:
             case ChangeError() | ApplyError():
                 lines = error.lines
         self.hands.tell("Bringing everything back.")
-        take_back(self.backups, backup, self.live, "; ".join(lines), self.hands.tell, ran=self.ran)
+        why, tell, reread = "; ".join(lines), self.hands.tell, self.hands.reread
+        try:
+            take_back(self.backups, backup, self.live, why, tell, reread, ran=self.ran)
+        except (ChangeError, BackupError) as trouble:
+            raise ApplyError([*lines, *str(trouble).splitlines()]) from None
         if isinstance(error, (Stopped, ChangeError, ApplyError, LiveError, BackupError)):
             raise ApplyError(lines, undone=True) from None
 

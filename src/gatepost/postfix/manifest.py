@@ -69,6 +69,11 @@ class Backup(msgspec.Struct, frozen=True):
     """None: it is under way, or was killed."""
 
     @property
+    def paths(self) -> list[str]:
+        """Of its files."""
+        return [file.path for file in self.manifest.files]
+
+    @property
     def done(self) -> bool:
         """Whether the change is one that counts."""
         return self.outcome is not None and self.outcome.result == "done"
@@ -157,7 +162,7 @@ def superfluous(backups: Sequence[Backup], keep: int = KEPT) -> list[Backup]:
     gone = []
     before: set[str] = set()
     for number, backup in enumerate(backups):
-        paths = {file.path for file in backup.manifest.files}
+        paths = set(backup.paths)
         if 0 < number < len(backups) - keep and (paths <= before or not backup.done):
             gone.append(backup)
         elif backup.done:

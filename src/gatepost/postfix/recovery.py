@@ -4,7 +4,7 @@ Raises: ChangeError, where a file could not be brought back; the change then
 stays under way, and the next call tries again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from gatepost.postfix.backups import Backups
 from gatepost.postfix.live import Live, LiveError
@@ -13,9 +13,16 @@ from gatepost.postfix.stopping import unstoppable
 from gatepost.postfix.transaction import undo
 
 Tell = Callable[[str], None]
+Reread = Callable[[Sequence[str]], str]
+"""Lets Gatepost read its configuration anew where that is among these files; why it did not, or empty."""
 
 
-def recover(backups: Backups, live: Live, tell: Tell) -> Backup | None:
+def nothing_to_reread(_paths: Sequence[str]) -> str:
+    """For changes that never hold Gatepost's configuration."""
+    return ""
+
+
+def recover(backups: Backups, live: Live, tell: Tell, reread: Reread = nothing_to_reread) -> Backup | None:
     """Undo the change that was killed; None when there is none."""
     backup = backups.pending()
     if backup is None:
@@ -23,6 +30,7 @@ def recover(backups: Backups, live: Live, tell: Tell) -> Backup | None:
     tell(f"A change begun at {backup.stamp} ({backup.manifest.kind}) was killed before its end; undoing it.")
     with unstoppable():
         undo(backups, backup, tell)
+        _reread(reread, backup, tell)
         if live.runs():
             _reload(live, tell)
         else:
@@ -31,15 +39,30 @@ def recover(backups: Backups, live: Live, tell: Tell) -> Backup | None:
     return backup
 
 
-def take_back(backups: Backups, backup: Backup, live: Live, why: str, tell: Tell, *, ran: bool) -> None:
+def take_back(
+    backups: Backups,
+    backup: Backup,
+    live: Live,
+    why: str,
+    tell: Tell,
+    reread: Reread = nothing_to_reread,
+    *,
+    ran: bool,
+) -> None:
     """Undo a change of ours that failed; where Postfix ran before it, let it run again."""
     with unstoppable():
         undo(backups, backup, tell)
+        _reread(reread, backup, tell)
         if ran and live.runs():
             _reload(live, tell)
         elif ran:
             _start(live, tell)
         backups.end(backup, Outcome("undone", why))
+
+
+def _reread(reread: Reread, backup: Backup, tell: Tell) -> None:
+    if trouble := reread(backup.paths):
+        tell(f"Gatepost did not read its configuration anew: {trouble}")
 
 
 def _reload(live: Live, tell: Tell) -> None:

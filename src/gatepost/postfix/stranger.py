@@ -32,6 +32,7 @@ WAIT_SECONDS = 120.0
 """For another process that probes."""
 TRIES = 50
 
+_LABELLED = re.compile(rf"\s{LABEL}\b")
 _ADDRESS = re.compile(r"\binet6? ([0-9a-f.:]+)/\d+")
 
 
@@ -92,7 +93,7 @@ def leftovers(shown: str) -> list[str]:
     found = []
     for line in shown.splitlines():
         match = _ADDRESS.search(line)
-        if match and (LABEL in line.split() or match[1].startswith(V6_PREFIX)):
+        if match and (_LABELLED.search(line) or match[1].startswith(V6_PREFIX)):
             found.append(match[1])
     return found
 
