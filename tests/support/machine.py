@@ -13,7 +13,6 @@ import ctypes
 import os
 import socket
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -128,4 +127,23 @@ def _index():
     return {name: value for name, value in os.environ.items() if name.upper().startswith(words)}
 
 
-PYTHON = sys.executable
+def listing(box):
+    """All that lies where an installation may write: path, kind, mode, owner."""
+    command = "find /etc /opt /usr/local /var /run ! -path '/etc/*-' -printf '%p %y %m %U:%G\\n'"
+    return set(box.run("sh", "-c", command).splitlines())
+
+
+@contextlib.contextmanager
+def copy_of(box):
+    """Another machine, with what was installed on `box`: to change, or to remove it from."""
+    with machine() as copy:
+        for place in ("/opt/gatepost", "/etc/gatepost", "/var/lib/gatepost", "/var/backups/gatepost"):
+            copy.run("cp", "-a", box.path(place), Path(place).parent)
+        for file in ("passwd", "shadow", "group", "gshadow"):
+            copy.run("cp", "-a", box.path(f"/etc/{file}"), "/etc/")
+        for place in ("/usr/local/bin/gatepost", "/usr/local/lib/systemd", "/usr/local/lib/sysusers.d"):
+            copy.run("cp", "-a", box.path(place), Path(place).parent)
+        copy.run("cp", "-a", box.path("/usr/local/lib/tmpfiles.d"), "/usr/local/lib")
+        copy.run("install", "-d", "-m", "750", "-o", "gatepost", "-g", "gatepost", "/run/gatepost")
+        copy.before = box.before
+        yield copy
