@@ -1,12 +1,13 @@
 """The one real `make install` that the tests of the installed program share."""
 
 import pytest
+
 from support.machine import listing, machine
 
 
 @pytest.fixture(scope="session")
 def installed():
-    """A machine on which `make install` was run, without systemd; `before` and `said` tell what it found and said."""
+    """A machine on which `make install` was run, without systemd: what was there `before`, and what it `said`."""
     with machine() as box:
         box.before = listing(box)
         box.said = box.run("make", "install", net=False)

@@ -1,4 +1,4 @@
-"""The installed daemon does its work under all that its unit forbids it: user, capabilities, read-only root, filter."""
+"""The installed daemon does its work under all that its unit forbids: user, capabilities, root, filter."""
 
 import json
 import signal
@@ -7,6 +7,7 @@ import sys
 import time
 
 import pytest
+
 from support.machine import ENVIRONMENT
 from support.nsd import root_zone
 from support.service import Service, inside
@@ -233,7 +234,7 @@ def wait_until(true, seconds=10.0):
         time.sleep(0.02)
 
 
-# --- the sandbox is one: what the daemon must not do is tried in it -------------------------------------------
+# --- the sandbox is one: what the daemon must not do is tried in it -----------------------------------------
 
 TRY_ALL = """
 import ctypes, json, mmap, os, resource, socket, subprocess, sys

@@ -1,5 +1,5 @@
-"""A machine to install on, that is ours alone: what is written below /etc, /opt, /usr/local, /var and /run goes to
-layers in memory, and the loopback is a private one. It sees the rest of the real machine, which it cannot change.
+"""A machine to install on, that is ours alone: what is written below /etc, /opt, /usr/local, /var and /run goes
+to layers in memory, and the loopback is a private one. The rest of the real machine is seen, too.
 
     with machine() as box:
         box.run("make", "install")
@@ -32,9 +32,10 @@ ip link set lo up
 layers=$(mktemp -d)
 mount -t tmpfs -o mode=755 layers "$layers"
 for place in etc opt usr/local var; do
-    mkdir -p "$layers/$place/upper" "$layers/$place/work"
-    chmod --reference="/$place" "$layers/$place/upper"
-    mount -t overlay -o "lowerdir=/$place,upperdir=$layers/$place/upper,workdir=$layers/$place/work" layer "/$place"
+    new=$layers/$place
+    mkdir -p "$new/upper" "$new/work"
+    chmod --reference="/$place" "$new/upper"
+    mount -t overlay -o "lowerdir=/$place,upperdir=$new/upper,workdir=$new/work" layer "/$place"
 done
 umount -l "$layers"
 rmdir "$layers"
@@ -92,7 +93,7 @@ class Machine:
         made = []
 
         def make():
-            with open(f"/proc/{self.holder.pid}/ns/net") as network:
+            with Path(f"/proc/{self.holder.pid}/ns/net").open() as network:
                 if ctypes.CDLL(None, use_errno=True).setns(network.fileno(), _CLONE_NEWNET):
                     raise OSError(ctypes.get_errno(), "setns")
             made.append(socket.socket(socket.AF_INET, kind))
