@@ -7,7 +7,7 @@ from support.machine import listing, machine
 
 @pytest.fixture(scope="session")
 def installed():
-    """A machine on which `make install` was run, without systemd: what was there `before`, and what it `said`."""
+    """A machine where `make install` was run, without systemd; what was there before it, what it said."""
     with machine() as box:
         box.before = listing(box)
         box.said = box.run("make", "install", net=False)

@@ -1,5 +1,5 @@
-"""A machine to install on, that is ours alone: what is written below /etc, /opt, /usr/local, /var and /run goes
-to layers in memory, and the loopback is a private one. The rest of the real machine is seen, too.
+"""A machine to install on, that is ours alone: what is written below /etc, /opt, /usr/local, /var and /run
+goes to layers in memory, and the loopback is a private one. The rest of the real machine is seen, too.
 
     with machine() as box:
         box.run("make", "install")

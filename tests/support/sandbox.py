@@ -3,10 +3,10 @@
     python sandbox.py UNIT_FILE SOCKETS [PROGRAM ARGUMENT...]
 
 Replaces itself with the unit's ExecStart=, or with PROGRAM, which then finds itself in the same sandbox.
-SOCKETS are the numbers of open sockets to pass, each with its name: `7=policy`. Meant to be started as root in
-namespaces of its own (`support.machine`). A setting that is not known here is an error: a test must not believe
-to be in a sandbox that it is not in. Where systemd does one thing by several means, that is done which the
-kernel enforces for a process without privileges: see systemd.exec(5).
+SOCKETS are the numbers of open sockets to pass, each with its name: `7=policy`. Meant to be started as root
+in namespaces of its own (`support.machine`). A setting that is not known here is an error: a test must not
+believe to be in a sandbox that it is not in. Where systemd does one thing by several means, that is done
+which the kernel enforces for a process without privileges: see systemd.exec(5).
 """
 
 import ctypes
