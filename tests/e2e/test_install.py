@@ -291,6 +291,13 @@ def test_uninstalled_it_leaves_what_people_made_and_says_so(box):
     assert {"/etc/gatepost", CONFIG, "/var/lib/gatepost", "/var/backups/gatepost", "/run/gatepost"} == left
 
 
+def test_one_that_was_started_by_hand_is_told_and_can_still_end_well(box):
+    with running_by_hand(box):
+        said = box.run("make", "uninstall")
+
+    assert "A Gatepost that was started by hand still runs. Stop it." in said
+
+
 def test_purged_nothing_is_left(box):
     said = box.run("make", "uninstall", "PURGE=1")
     box.path("/run/gatepost").rmdir()  # which systemd makes and removes
@@ -468,6 +475,14 @@ def test_a_postfix_that_would_put_off_all_mail_without_us_keeps_us(systemd):
     assert "would put off all mail without it" in refused
     assert "Nothing was removed" in refused
     assert still.startswith(("DUNNO", "DEFER"))
+    assert not systemd.path("/opt/gatepost").exists()
+
+
+def test_one_default_for_all_policy_services_is_as_good_as_one_in_the_line(systemd):
+    systemd.run("scripts/bring-up")
+    ask_from_postfix(systemd, f"{UNSAFE}\nsmtpd_policy_service_default_action = DUNNO")
+    systemd.run("make", "uninstall")
+
     assert not systemd.path("/opt/gatepost").exists()
 
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from support.machine import ENVIRONMENT
+from support.machine import ENVIRONMENT, copy_of
 from support.nsd import root_zone
 from support.service import Service, inside
 
@@ -47,7 +47,6 @@ queue_directory = /var/spool/postfix
 myhostname = mx.example.net
 mydestination = $myhostname, example.net
 virtual_mailbox_domains = hash:/etc/postfix/mailboxes, regexp:/etc/postfix/patterns
-virtual_alias_domains = texthash:/etc/postfix/closed
 virtual_alias_maps =
 mynetworks = 127.0.0.0/8 198.51.100.0/24
 inet_interfaces = 127.0.0.1
@@ -56,26 +55,27 @@ inet_interfaces = 127.0.0.1
 
 @pytest.fixture(scope="module")
 def box(installed):
-    """The machine, with a name server that its resolv.conf names, and a configured Postfix."""
-    installed.path("/etc/resolv.conf").unlink(missing_ok=True)
-    installed.path("/etc/resolv.conf").write_text("nameserver 127.0.0.1\n")
-    write_postfix(installed)
-    server = installed.start(
-        *(sys.executable, "-c", NAME_SERVER, ZONE),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=ENVIRONMENT | {"PYTHONPATH": "tests"},
-    )
-    assert b"ready\n" == server.stdout.readline()
-    yield installed
-    server.stdin.close()
-    server.stdout.close()
-    server.wait(10)
+    """Such a machine, with a name server that its resolv.conf names, and a configured Postfix."""
+    with copy_of(installed) as copy:
+        copy.path("/etc/resolv.conf").unlink(missing_ok=True)
+        copy.path("/etc/resolv.conf").write_text("nameserver 127.0.0.1\n")
+        write_postfix(copy, MAIN_CF)
+        server = copy.start(
+            *(sys.executable, "-c", NAME_SERVER, ZONE),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=ENVIRONMENT | {"PYTHONPATH": "tests"},
+        )
+        assert b"ready\n" == server.stdout.readline()
+        yield copy
+        server.stdin.close()
+        server.stdout.close()
+        server.wait(10)
 
 
-def write_postfix(box):
+def write_postfix(box, main_cf):
     folder = box.path("/etc/postfix")
-    (folder / "main.cf").write_text(MAIN_CF)
+    (folder / "main.cf").write_text(main_cf)
     (folder / "mailboxes").write_text("virtual.example -\n")
     (folder / "patterns").write_text("/^box[0-9]+\\.example$/ -\n")
     (folder / "closed").write_text("secret.example -\n")
@@ -161,7 +161,9 @@ def test_postfix_is_read_by_its_own_programs(box, service):
 
 
 def test_a_table_that_only_root_may_read_stays_closed_and_is_told(box, service):
+    write_postfix(box, f"{MAIN_CF}virtual_alias_domains = texthash:/etc/postfix/closed\n")
     service.start()
+    write_postfix(box, MAIN_CF)
 
     told = [line for line in box.run("gatepost", "status").splitlines() if line.startswith("! the table")]
     assert 1 == len(told), told
@@ -225,6 +227,18 @@ def test_its_control_socket_can_be_given_to_a_group_that_it_is_in(box, service):
     service.start()
 
     assert "gatepost 660\n" == box.run("stat", "-c", "%G %a", "/run/gatepost/control.sock")
+
+
+def test_a_group_that_it_is_not_in_is_told_and_leaves_no_socket_that_would_be_in_the_way(box, service):
+    configure(box, '[control]\ngroup = "root"\n')
+    with pytest.raises(
+        AssertionError, match='cannot give it to the group "root", since our user is not in it'
+    ):
+        service.start()
+
+    assert 2 == service.process.returncode
+    configure(box, "")
+    service.start()
 
 
 def wait_until(true, seconds=10.0):

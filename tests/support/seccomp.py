@@ -111,6 +111,7 @@ def filters(unit):
         ("ProtectKernelModules", "@module"),
         ("ProtectKernelLogs", "syslog"),
         ("ProtectHostname", "sethostname"),
+        ("ProtectHostname", "setdomainname"),
     ):
         if unit.yes(setting):
             for call in sorted(expanded(word)):
