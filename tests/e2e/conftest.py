@@ -7,7 +7,10 @@ from support.machine import listing, machine
 
 @pytest.fixture(scope="session")
 def installed():
-    """A machine where `make install` was run, without systemd; what was there before it, what it said."""
+    """A machine where `make install` was run, without systemd; to look at, and to be copied (`copy_of`).
+
+    `before` is what was there, `said` what it said.
+    """
     with machine() as box:
         box.before = listing(box)
         box.said = box.run("make", "install", net=False)

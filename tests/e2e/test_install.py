@@ -260,6 +260,28 @@ def test_a_python_in_the_home_of_root_is_refused_since_the_service_may_not_look_
     assert "lies in /root/.python" in box.run("make", "install", "PYTHON=python-at-home", check=2)
 
 
+def test_the_module_that_debian_keeps_apart_is_installed_and_that_is_said(box):
+    programs = {
+        "python-apart": 'case $2 in *ensurepip*) [ -e /run/venv ] ;; *) exec /usr/bin/python3 "$@" ;; esac',
+        "apt-get": 'echo "$@" >> /run/apt; touch /run/venv',
+    }
+    for name, text in programs.items():
+        box.path(f"/usr/local/sbin/{name}").write_text(f"#!/bin/sh\n{text}\n")
+        box.path(f"/usr/local/sbin/{name}").chmod(0o755)
+    said = box.run("make", "install", "PYTHON=python-apart", net=False)
+    package = re.search("Installing Debian packages: (python3\\.[0-9]+-venv)\n", said)
+
+    assert package, said
+    assert ["update -qq", f"install -y -qq {package[1]}"] == box.path("/run/apt").read_text().splitlines()
+
+
+def test_a_configuration_that_the_service_may_not_read_is_told_before_anything_is_restarted(systemd):
+    systemd.run("chmod", "600", CONFIG)
+
+    assert f"chgrp gatepost {CONFIG} && chmod 640" in systemd.run("scripts/bring-up", check=1)
+    assert [] == told(systemd)
+
+
 def test_a_command_of_that_name_that_is_not_ours_stays(box):
     link = box.path("/usr/local/bin/gatepost")
     link.unlink()
@@ -288,7 +310,7 @@ def test_uninstalled_it_leaves_what_people_made_and_says_so(box):
     assert "Kept: /etc/gatepost /var/lib/gatepost /var/backups/gatepost" in said
     left = {line.split()[0] for line in listing(box) - box.before}
     left = {path for path in left if "gatepost" in path}
-    assert {"/etc/gatepost", CONFIG, "/var/lib/gatepost", "/var/backups/gatepost", "/run/gatepost"} == left
+    assert {"/etc/gatepost", CONFIG, "/var/lib/gatepost", "/var/backups/gatepost"} == left
 
 
 def test_one_that_was_started_by_hand_is_told_and_can_still_end_well(box):
@@ -300,7 +322,6 @@ def test_one_that_was_started_by_hand_is_told_and_can_still_end_well(box):
 
 def test_purged_nothing_is_left(box):
     said = box.run("make", "uninstall", "PURGE=1")
-    box.path("/run/gatepost").rmdir()  # which systemd makes and removes
 
     assert "all that it kept" in said
     assert set() == listing(box) - box.before
