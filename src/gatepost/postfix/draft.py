@@ -204,10 +204,14 @@ class Draft:
                 self.settings.append(SettingChange(parameter, service.key, None, value, (STAYS,)))
 
     def _set_override(self, override: Override, value: str) -> None:
-        text = self.instance.master.source.text[override.start : override.end]
-        if any(row.strip(BLANKS).startswith("#") for row in text.split("\n")):
+        source = self.instance.master.source.text
+        rows = source[override.start : override.end].split("\n")
+        if any(row.strip(BLANKS).startswith("#") for row in rows):
             raise ConfError("a comment stands amid this setting", override.line, self.instance.master_file)
-        self.master.append(Splice(override.start, override.end, _setting_text(override.name, value)))
+        apart = "" if source[override.start - 1] in BLANKS else " "  # -oname=value
+        self.master.append(
+            Splice(override.start, override.end, f"{apart}{_setting_text(override.name, value)}")
+        )
 
     # --- the result ---
 

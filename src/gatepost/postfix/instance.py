@@ -102,7 +102,12 @@ class Instance(msgspec.Struct, frozen=True):
     @property
     def smtp_services(self) -> tuple[Service, ...]:
         """Every smtpd that master starts."""
-        return tuple(service for service in self.master.services if service.program == "smtpd")
+        off = self.value("master_service_disable").replace(",", " ").split()
+        return tuple(
+            service
+            for service in self.master.services
+            if service.program == "smtpd" and service.type not in off and service.key not in off
+        )
 
     @property
     def mx_services(self) -> tuple[Service, ...]:

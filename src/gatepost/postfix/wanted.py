@@ -160,7 +160,11 @@ def _permits(now: _List, relay: Sequence[Item], end: int, guarded: bool) -> list
     Where nothing refuses relaying there yet, whoever may relay by
     smtpd_relay_restrictions must be let in before it is refused.
     """
-    texts = [] if guarded else [item.text for item in _may_relay(relay) if not _is_there(now, item, end)]
+    texts = (
+        []
+        if guarded
+        else [item.text for item in _may_relay(relay, now.line) if not _is_there(now, item, end)]
+    )
     names = {text.lower() for text in texts}
     return [*(name for name in OWN_CLIENTS if not now.named(name, end) and name not in names), *texts]
 
@@ -169,12 +173,14 @@ def _is_there(now: _List, item: Item, end: int) -> bool:
     return any(now.items[n].same == item.same for n in now.rest if n < end)
 
 
-def _may_relay(relay: Sequence[Item]) -> list[Item]:
+def _may_relay(relay: Sequence[Item], line: OurLine) -> list[Item]:
     """What lets clients relay, in order."""
     found: list[Item] = []
     for item in relay:
         if ends_list(item) or item.name in RELAY_CONTROL:
             break
+        if line.is_ours(item):
+            continue
         if item.name == POLICY:
             raise ConfError(
                 f"smtpd_relay_restrictions asks a policy service ({item.text}) who may relay, and "

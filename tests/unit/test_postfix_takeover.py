@@ -1,0 +1,200 @@
+"""Restrictions move into Gatepost when they mean the same there; the others stay, with the reason."""
+
+import pytest
+
+from gatepost.postfix.plan import make_plan
+from gatepost.postfix.takeover import Known, take_over
+from gatepost.setting import Setting
+from support.postfix_instance import ASK, LEARN, LINE, SMTP, after, instance, names
+
+PERMITS = "permit_mynetworks, permit_sasl_authenticated"
+GUARDED = f"smtpd_recipient_restrictions = {PERMITS}, reject_unauth_destination"
+KNOWN = Known(
+    lambda _option, table: "cannot be read" if "bad" in table else "", lambda server: "postgrey" in server
+)
+
+
+def taken(main, master=SMTP):
+    """What moves, what stays and why, and Postfix afterwards."""
+    before = instance(main, master)
+    takeover = take_over(before, LINE, KNOWN)
+    result = after(make_plan(before, LINE, takeover.gone), before)
+    assert {} == dict(take_over(result, LINE, KNOWN).gone)
+    return takeover, result
+
+
+def said(takeover):
+    return {".".join(setting.path): setting.value for setting in takeover.settings}
+
+
+@pytest.mark.parametrize(
+    ("parameter", "restriction", "settings"),
+    [
+        (
+            "client",
+            "reject_unknown_client_hostname",
+            {"rules.ptr.missing": "defer", "rules.ptr.mismatch": "defer"},
+        ),
+        ("client", "reject_unknown_reverse_client_hostname", {"rules.ptr.missing": "defer"}),
+        ("helo", "reject_invalid_helo_hostname", {"rules.helo.malformed": "reject"}),
+        ("helo", "warn_if_reject reject_invalid_helo_hostname", {"rules.helo.malformed": 0}),
+        ("sender", "reject_non_fqdn_sender", {"rules.sender_domain.short": "reject"}),
+        (
+            "sender",
+            "reject_unknown_sender_domain",
+            {
+                "rules.sender_domain.unresolvable": "defer",
+                "rules.sender_domain.null_mx": "reject",
+                "rules.sender_domain.bad_mx": "reject",
+            },
+        ),
+        (
+            "client",
+            "reject_rbl_client zen.spamhaus.org",
+            {"dnsbl": {"zone": "zen.spamhaus.org"}, "rules.dnsbl.zen.*": "reject"},
+        ),
+        (
+            "client",
+            "reject_rbl_client zen.spamhaus.org=127.0.0.[2..11]",
+            {
+                "dnsbl": {"zone": "zen.spamhaus.org", "answers": "127.0.0.[2..11]"},
+                "rules.dnsbl.zen.*": "reject",
+            },
+        ),
+        (
+            "client",
+            "reject_rbl_client bl.own.example",
+            {
+                "dnsbl": {
+                    "zone": "bl.own.example",
+                    "name": "bl_own_example",
+                    "answers": "127.0.[0..255].[0..255]",
+                },
+                "rules.dnsbl.bl_own_example.*": "reject",
+            },
+        ),
+    ],
+)
+def test_what_a_restriction_becomes(parameter, restriction, settings):
+    takeover, result = taken(f"{GUARDED}\nsmtpd_{parameter}_restrictions = {PERMITS}, {restriction}\n")
+
+    assert settings == said(takeover)
+    assert PERMITS.split(", ") == names(result, f"smtpd_{parameter}_restrictions")
+
+
+def test_a_reply_code_for_good_makes_a_rule_that_refuses():
+    main = f"{GUARDED}, reject_unknown_client_hostname\nunknown_client_reject_code = 550\n"
+
+    assert {"reject"} == set(said(taken(main)[0]).values())
+
+
+def test_of_two_restrictions_the_harder_one_counts():
+    main = (
+        f"{GUARDED}\nsmtpd_helo_restrictions = reject_unknown_helo_hostname, reject_non_fqdn_helo_hostname\n"
+    )
+
+    assert ("defer", "reject") == tuple(
+        said(taken(main)[0])[f"rules.helo.{r}"] for r in ("unresolvable", "short")
+    )
+
+
+def test_one_list_that_is_asked_for_two_names_is_one_list():
+    main = f"{GUARDED}, reject_rhsbl_helo dbl.spamhaus.org, reject_rhsbl_sender dbl.spamhaus.org\n"
+
+    assert {"zone": "dbl.spamhaus.org", "looks_at": ["helo", "sender"]} == said(taken(main)[0])["rhsbl"]
+
+
+def test_exceptions_by_helo_name_go_along():
+    takeover, result = taken(
+        f"{GUARDED}\nsmtpd_helo_restrictions = check_helo_access hash:/helo, reject_invalid_helo_hostname\n"
+    )
+
+    assert Setting(
+        ("access", "helo_access"), "hash:/helo", "check_helo_access hash:/helo in Postfix", "append"
+    ) in (takeover.settings)
+    assert [] == names(result, "smtpd_helo_restrictions")
+
+
+def test_exceptions_that_something_else_needs_stay_as_well():
+    takeover, result = taken(
+        f"{GUARDED}\nsmtpd_helo_restrictions = check_helo_access hash:/helo, "
+        "reject_invalid_helo_hostname, reject\n"
+    )
+
+    assert ["check_helo_access hash:/helo", "reject"] == names(result, "smtpd_helo_restrictions")
+    assert "hash:/helo" == said(takeover)["access.helo_access"]
+
+
+@pytest.mark.parametrize(
+    ("main", "reason"),
+    [
+        ("smtpd_client_restrictions = reject_rbl_client ix.dnsbl.manitu.net\n", "dead"),
+        ("smtpd_client_restrictions = reject_rbl_client abc123.zen.dq.spamhaus.net\n", "a key stands"),
+        ("smtpd_client_restrictions = reject_rhsbl_client dbl.spamhaus.org\n", "not this name"),
+        (
+            "smtpd_helo_restrictions = check_helo_access hash:/bad, reject_invalid_helo_hostname\n",
+            "cannot be read",
+        ),
+        (
+            "smtpd_client_restrictions = check_client_access hash:/x, reject_unknown_client_hostname\n",
+            "before it excepts clients",
+        ),
+    ],
+)
+def test_what_stays_and_why(main, reason):
+    takeover, result = taken(f"{GUARDED}\n{main}")
+
+    assert {} == said(takeover)
+    assert [True] == [reason in one.reason for one in takeover.left]
+    assert names(instance(main), main.split()[0]) == names(result, main.split()[0])
+
+
+def test_a_refusal_before_an_exception_stays():
+    takeover, _ = taken(f"{GUARDED}, reject_rbl_client zen.spamhaus.org, check_client_access hash:/friends\n")
+
+    assert ["check_client_access hash:/friends after it would let in, unasked, what it refuses now"] == [
+        one.reason for one in takeover.left
+    ]
+
+
+def test_an_exception_before_our_line_needs_nothing():
+    takeover, result = taken(
+        f"{GUARDED}, check_client_access hash:/friends, reject_rbl_client zen.spamhaus.org\n"
+    )
+
+    assert "check_client_access hash:/friends" in names(result, "smtpd_recipient_restrictions")
+    assert "zen.spamhaus.org" == said(takeover)["dnsbl"]["zone"]
+
+
+@pytest.mark.parametrize("server", ["inet:127.0.0.1:10023", "unix:postgrey/socket"])
+def test_postgrey(server):
+    known = Known(KNOWN.honours, lambda asked: asked in ("inet:127.0.0.1:10023", "unix:postgrey/socket"))
+    before = instance(f"{GUARDED}, check_policy_service {server}\n")
+    takeover = take_over(before, LINE, known)
+    result = after(make_plan(before, LINE, takeover.gone), before)
+
+    assert {"greylist.when": "stranger"} == said(takeover)
+    assert [
+        LEARN,
+        *PERMITS.split(", "),
+        "reject_unauth_destination",
+        "reject_unlisted_recipient",
+        ASK,
+    ] == names(result, "smtpd_recipient_restrictions")
+
+
+def test_listeners_with_lists_of_their_own_keep_them():
+    own = "smtpd_client_restrictions=reject_rbl_client,bl.example"
+    master = f"{SMTP}192.0.2.9:25 inet n - n - - smtpd\n  -o {own}\n"
+    takeover, _ = taken(
+        f"{GUARDED}\nsmtpd_client_restrictions = reject_rbl_client zen.spamhaus.org\n", master
+    )
+
+    assert {} == said(takeover)
+    assert 2 == len(takeover.left)
+
+
+def test_own_clients_are_told():
+    takeover, _ = taken(f"{GUARDED}\nsmtpd_client_restrictions = reject_unknown_client_hostname\n")
+
+    assert ("it held for own clients, too, whom Gatepost never refuses",) == takeover.moved[0].notes
