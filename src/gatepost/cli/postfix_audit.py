@@ -1,4 +1,4 @@
-"""`gatepost postfix audit`: what is wrong with a Postfix, with evidence, reason and remedy; changes nothing."""
+"""`gatepost postfix audit`: what is wrong with a Postfix, with evidence, reason and remedy."""
 
 import asyncio
 from collections import Counter

@@ -45,7 +45,7 @@ ILL = Fault(
     "dns.ill",
     Severity.WARNING,
     "The resolver cannot be believed",
-    "Answers of such a resolver prove nothing, so none of ours were asked for. Postfix's own restrictions that "
+    "Answers of such a resolver prove nothing, so no topic was looked up. Postfix's own restrictions that "
     "look names up work with the same answers.",
     "Use a resolver of your own, on this machine, that asks the name servers itself.",
 )
@@ -60,8 +60,8 @@ NO_ADDRESS = Fault(
     "dns.no_address",
     Severity.NOTE,
     "No public address of ours is known",
-    "Neither the interfaces nor the name of this host have a public address, so reverse name, SPF and block "
-    "lists were not looked at.",
+    "Neither the interfaces nor the name of this host have a public address, so reverse name, SPF and "
+    "block lists were not looked at.",
     "Tell Postfix, and so Gatepost, the address that others see, in main.cf: proxy_interfaces = ADDRESS",
 )
 MANY = Fault(
@@ -138,8 +138,7 @@ def _questions(own: Own, dns: Resolver) -> Iterator[AsyncIterator[Finding]]:
 
 async def _take(findings: AsyncIterator[Finding], found: list[Finding], places: asyncio.Semaphore) -> None:
     async with places:
-        async for finding in findings:
-            found.append(finding)
+        found += [finding async for finding in findings]
 
 
 async def _with_address(own: Own, dns: Resolver) -> Own:

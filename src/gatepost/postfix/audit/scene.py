@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from gatepost.postfix.instance import Instance
+from gatepost.postfix.lines import line_number
 from gatepost.postfix.mastercf import Service
 from gatepost.postfix.ourline import OurLine
 
@@ -30,7 +31,7 @@ class Probe(msgspec.Struct, frozen=True):
     """What a live server said to a stranger who wanted mail relayed."""
 
     text: str
-    relays: bool | None
+    relays: bool | None = None
     """None: it could not be tried, or proves nothing."""
 
 
@@ -74,6 +75,9 @@ class Scene(msgspec.Struct, frozen=True):
     def where(self, parameter: str, service: Service | None = None) -> str:
         """`file:line` of a setting, or that nobody set it."""
         file, line = self.instance.place(parameter, service)
+        override = service.override(parameter) if service else None
+        if override is not None:  # a service's settings go over many lines
+            line = line_number(self.instance.master.source.text, override.start)
         return f"{file}:{line}" if line else f"{file} (default)"
 
     def says(self, parameter: str, service: Service | None = None) -> str:

@@ -30,16 +30,16 @@ NULL = Fault(
     "mx.null",
     Severity.SERIOUS,
     "A domain of ours says that it takes no mail",
-    "`MX 0 .` tells every sender not to try (RFC 7505): no mail comes in, and mail from the "
-    "domain is refused.",
+    "`MX 0 .` tells every sender not to try (RFC 7505): no mail comes in, and mail from the domain is "
+    "refused.",
     "Replace the null MX, or take the domain out of mydestination and the like.",
 )
 ADDRESS = Fault(
     "mx.address",
     Severity.SERIOUS,
     "An MX record holds an address",
-    "An MX record must hold a host name (RFC 1035, 3.3.9): the address is looked up as a name, and "
-    "mail is lost.",
+    "An MX record must hold a host name (RFC 1035, 3.3.9): the address is looked up as a name, and mail is "
+    "lost.",
     "Give the host a name, and let the MX record name it.",
 )
 CNAME = Fault(
@@ -60,16 +60,16 @@ ELSEWHERE = Fault(
     "mx.elsewhere",
     Severity.WARNING,
     "No MX record of a domain leads to us",
-    "Postfix takes this domain for its own, yet mail of others goes elsewhere, and mail of our own users for "
-    "it stays here. It is right only where a filter or a main server stands between.",
+    "Postfix takes this domain for its own, yet mail of others goes elsewhere, and mail of our own users "
+    "for it stays here. It is right only where a filter or a main server stands between.",
     "Add an MX record that names this host, or take the domain out of mydestination and the like.",
 )
 SAME = Fault(
     "mx.same",
     Severity.NOTE,
     "Two MX hosts lead to one address",
-    "It is no second server: when this one is down, both are. A sender that is told to come back tries again "
-    "at once by the second name, which greylisting does not hold against it.",
+    "It is no second server: when this one is down, both are. A sender that is told to come back tries "
+    "again at once by the second name, which greylisting does not hold against it.",
     "Keep it if that is meant; else remove the second MX record.",
 )
 FAULTS = (NO_DOMAIN, MISSING, NULL, ADDRESS, CNAME, UNRESOLVABLE, ELSEWHERE, SAME)
