@@ -1,0 +1,110 @@
+"""A live Postfix beside a live Gatepost that it does not ask yet, and the change that makes it ask.
+
+The lines are the tests' own: what `plan` would write is tested where it is written.
+"""
+
+import smtplib
+import time
+from pathlib import Path
+
+import msgspec
+
+from gatepost.cli.postfix_gate import Gate
+from gatepost.config.load import load
+from gatepost.postfix.apply import Hands, Order, apply
+from gatepost.postfix.change import FileChange
+from gatepost.postfix.filestate import read_state
+from support.daemon import Daemon
+from support.postfix import Postfix
+
+NEVER = '[greylist]\nwhen = "never"\n'
+QUIET = {
+    "smtpd_peername_lookup": "no",  # there is no name server
+    "smtpd_relay_restrictions": "permit_mynetworks, reject_unauth_destination",
+}
+
+
+def asking(port, *, permits="permit_mynetworks, reject_unauth_destination"):
+    """main.cf's lines for asking the Gatepost at `port`."""
+    ask = f"check_policy_service {{ inet:127.0.0.1:{port}, timeout=6s, default_action=DUNNO }}"
+    return f"smtpd_recipient_restrictions = {permits}, {ask}\nsmtpd_data_restrictions = {ask}\n"
+
+
+class Switch:
+    """Postfix, Gatepost, and a folder for backups; a context manager."""
+
+    def __init__(self, folder, top='mode = "observe"', tables=NEVER, **postfix):
+        self.gatepost = Daemon(folder / "gatepost", top, tables)
+        settings = QUIET | postfix.pop("settings", {})
+        self.postfix = Postfix(settings=settings, **postfix)
+        self.backups = folder / "backups"
+        self.told = []
+
+    def __enter__(self):
+        self.postfix.__enter__()
+        try:
+            self.gatepost.start()
+        except BaseException:
+            self.postfix.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(self, *error):
+        try:
+            if self.gatepost.running():
+                self.gatepost.stop()
+        finally:
+            self.postfix.__exit__(*error)
+
+    @property
+    def config_dir(self):
+        return self.postfix.home / "etc"
+
+    @property
+    def main_cf(self):
+        return self.config_dir / "main.cf"
+
+    def gate(self):
+        config = load(self.gatepost.config, None, alone=True)
+        return Gate(config, self.gatepost.config, f"inet:127.0.0.1:{self.gatepost.port}")
+
+    def change(self, more=None, name="main.cf"):
+        """Lines added to the end of a file."""
+        path = self.config_dir / name
+        before = path.read_bytes()
+        more = asking(self.gatepost.port) if more is None else more
+        return FileChange(str(path), before, before + more.encode(), ("so that Gatepost is asked",))
+
+    def order(self, *changes):
+        return Order(
+            str(self.config_dir),
+            changes or (self.change(),),
+            self.backups,
+            ("127.0.0.1", self.postfix.port),
+        )
+
+    def hands(self, **instead):
+        gate = self.gate()
+        hands = Hands(gate.answers, gate.find, self.told.append, reread=gate.reread)
+        return msgspec.structs.replace(hands, **instead)
+
+    def apply(self, *changes, **instead):
+        return apply(self.order(*changes), self.hands(**instead))
+
+    def asks_gatepost(self):
+        """Whether a mail to this Postfix is one that Gatepost is asked about."""
+        since = time.time()
+        with self.postfix_session() as smtp:
+            smtp.ehlo("mail.example.org")
+            smtp.docmd("MAIL", "FROM:<alice@example.org>")
+            smtp.docmd("RCPT", "TO:<bob@example.net>")
+        entries = self.gatepost.journal("alice@example.org")
+        return any(entry["time"] >= since - 1 for entry in entries)
+
+    def postfix_session(self):
+        return smtplib.SMTP("127.0.0.1", self.postfix.port, timeout=30)
+
+
+def whole_state(*paths):
+    """Octets, owner, mode and attributes of each file; None for one that is not there."""
+    return [read_state(Path(path)) for path in paths]
