@@ -9,11 +9,16 @@ from gatepost.access.files import AccessFile, wanted_files
 from gatepost.access.options import AccessOptions
 from gatepost.cli.arguments import configured
 from gatepost.cli.trouble import CommandError
+from gatepost.config.edit import EditError, with_settings
+from gatepost.config.load import parse
+from gatepost.config.places import SYSTEM_CONFIG, here
+from gatepost.config.problem import ConfigError
 from gatepost.config.schema import Config
+from gatepost.postfix.change import FileChange
 from gatepost.postfix.instance import Instance
 from gatepost.postfix.lines import ConfError
 from gatepost.postfix.ourline import OurLine, normal_server, port_of
-from gatepost.postfix.plan import Plan, make_plan
+from gatepost.postfix.plan import Plan, make_plan, unified
 from gatepost.postfix.reading import read_instance
 from gatepost.postfix.takeover import Known, Takeover, take_over
 from gatepost.server.owner import owner_of_port
@@ -34,6 +39,18 @@ class Planned(msgspec.Struct, frozen=True):
     takeover: Takeover
     owner: str
     """Who listens where Gatepost is to answer, `NAME (pid N)`; empty when nobody does or it is not known."""
+    ours: FileChange | None = None
+    """Our own configuration with what is taken over."""
+
+    @property
+    def changes(self) -> tuple[FileChange, ...]:
+        """All files that change. Ours first: what Postfix does no more must be done by then."""
+        return ((self.ours,) if self.ours else ()) + self.plan.changes
+
+    @property
+    def diff(self) -> str:
+        """All changes as a unified diff."""
+        return "".join(map(unified, self.changes))
 
     @property
     def postgrey_holds(self) -> bool:
@@ -54,10 +71,34 @@ def planned(config_dir: Path | None, config_file: Path | None, *, take: bool) ->
     try:
         instance = read_instance(str(config_dir or ""))
         takeover = take_over(instance, line, _known(line, owner)) if take else Takeover()
+        takeover, ours = _into_our_file(takeover, config_file)
         plan = make_plan(instance, line, takeover.gone)
     except ConfError as error:
         raise CommandError([str(error), "Nothing was changed."]) from None
-    return Planned(instance, line, plan, takeover, owner)
+    return Planned(instance, line, plan, takeover, owner, ours)
+
+
+def _into_our_file(takeover: Takeover, config_file: Path | None) -> tuple[Takeover, FileChange | None]:
+    """What moves as a change of our own configuration; what that says otherwise already does not move."""
+    if not takeover.moved:
+        return takeover, None
+    path = config_file or SYSTEM_CONFIG
+    before = path.read_bytes() if path.exists() else None
+    text = (before or b"").decode()
+    try:
+        kept = [
+            (one.setting, one.text) for one in with_settings(text, takeover.settings).outcomes if not one.done
+        ]
+        takeover = takeover.without(kept)
+        after = with_settings(text, takeover.settings).text
+        parse(after, str(path), {}, here())
+    except EditError as error:
+        raise CommandError([f"{path}: {error}", "Nothing was changed."]) from None
+    except ConfigError as error:
+        raise CommandError([f"what would be taken over makes no configuration: {error}"]) from None
+    reasons = tuple(f"{one.where}: {one.old}" for one in takeover.moved)
+    change = FileChange(str(path), before, after.encode(), reasons)
+    return takeover, None if after == text else change
 
 
 def our_line(config: Config) -> OurLine:

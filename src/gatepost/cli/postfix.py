@@ -47,7 +47,7 @@ def plan(
         say_json(as_json(made))
         return
     show_plan(made)
-    if made.plan.changes:
+    if made.changes:
         say()
         say("Nothing was changed. To do it: gatepost postfix apply" + (" --take-over" if take_over else ""))
 
@@ -62,15 +62,15 @@ def as_json(made: Planned) -> dict[str, Any]:
         "found": made.plan.found,
         "notes": [*made.plan.notes, *notes(made)],
         "settings": plain(msgspec.to_builtins(made.plan.settings)),
-        "files": [change.path for change in made.plan.changes],
-        "diff": made.plan.diff,
+        "files": [change.path for change in made.changes],
+        "diff": made.diff,
         "taken_over": [
             {"old": one.old, "where": one.where, "new": one.new, "differs": one.notes}
             for one in takeover.moved
         ],
         "differs": takeover.notes,
         "left": plain(msgspec.to_builtins(takeover.left)),
-        "empty": not made.plan.changes,
+        "empty": not made.changes,
     }
 
 
@@ -80,7 +80,7 @@ def show_plan(made: Planned) -> None:
         say(line)
     for note in (*made.plan.notes, *notes(made)):
         say(f"! {note}")
-    if not made.plan.changes:
+    if not made.changes:
         say("Nothing to change: Postfix asks Gatepost already.")
     for change in made.plan.settings:
         say()
@@ -88,9 +88,9 @@ def show_plan(made: Planned) -> None:
         for reason in change.reasons:
             say(f"  - {reason}")
     _show_takeover(made.takeover)
-    if made.plan.changes:
+    if made.changes:
         say()
-        for line in made.plan.diff.splitlines():
+        for line in made.diff.splitlines():
             say(line)
 
 

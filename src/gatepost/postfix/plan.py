@@ -28,7 +28,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     @property
     def diff(self) -> str:
-        """All changes as a unified diff."""
+        """The changes of Postfix's files as a unified diff."""
         return "".join(map(unified, self.changes))
 
 

@@ -39,9 +39,20 @@ class Moved(msgspec.Struct, frozen=True):
     """A restriction that moves."""
 
     old: str
-    where: str
+    parameter: str
+    home: str
+    """The service whose list it is (`name/type`); empty: main.cf."""
+    number: int
+    """Of the item in the list."""
     settings: tuple[Setting, ...]
     notes: tuple[str, ...] = ()
+    stays: bool = False
+    """It is needed in Postfix, too."""
+
+    @property
+    def where(self) -> str:
+        """The list, for people."""
+        return f"{self.parameter} of {self.home}" if self.home else self.parameter
 
     @property
     def new(self) -> list[str]:
@@ -62,9 +73,17 @@ class Takeover(msgspec.Struct, frozen=True):
 
     moved: tuple[Moved, ...] = ()
     left: tuple[Left, ...] = ()
-    gone: Gone = {}
     notes: tuple[str, ...] = ()
     """What differs for all of them."""
+
+    @property
+    def gone(self) -> Gone:
+        """What leaves Postfix."""
+        found: dict[tuple[str, str], list[int]] = {}
+        for one in self.moved:
+            if not one.stays:
+                found.setdefault((one.parameter, one.home), []).append(one.number)
+        return found
 
     @property
     def settings(self) -> list[Setting]:
@@ -73,6 +92,24 @@ class Takeover(msgspec.Struct, frozen=True):
         for setting in (s for moved in self.moved for s in moved.settings):
             _merge(found, setting)
         return found
+
+    def without(self, kept: Sequence[tuple[Setting, str]]) -> "Takeover":
+        """The same, but what our configuration says otherwise already stays in Postfix; `kept` says what."""
+        moved, left = [], list(self.left)
+        for one in self.moved:
+            reason = next((why for s in one.settings for other, why in kept if _same(s, other)), "")
+            if reason:
+                left.append(Left(one.old, one.where, f"our configuration is {reason}"))
+            else:
+                moved.append(one)
+        return Takeover(tuple(moved), tuple(left), self.notes)
+
+
+def _same(one: Setting, other: Setting) -> bool:
+    """Whether both are about one thing."""
+    if isinstance(one.value, dict) and isinstance(other.value, dict):
+        return one.path == other.path and one.value.get("zone") == other.value.get("zone")
+    return one.path == other.path and "append" not in (one.how, other.how)
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -88,7 +125,6 @@ def take_over(instance: Instance, line: OurLine, known: Known) -> Takeover:
     """What Gatepost can do instead of Postfix."""
     moved: list[Moved] = []
     left: list[Left] = []
-    gone: dict[tuple[str, str], list[int]] = {}
     for parameter in LISTS:
         homes = {s.key if s.override(parameter) else "" for s in instance.mx_services}
         for home in sorted(homes):
@@ -100,9 +136,7 @@ def take_over(instance: Instance, line: OurLine, known: Known) -> Takeover:
             walk.walk()
             moved += walk.moved
             left += walk.left
-            if walk.gone:
-                gone[parameter, home] = sorted(walk.gone)
-    return Takeover(tuple(moved), tuple(left), gone, tuple(_differences(instance, moved)))
+    return Takeover(tuple(moved), tuple(left), tuple(_differences(instance, moved)))
 
 
 def _differences(instance: Instance, moved: Sequence[Moved]) -> Iterator[str]:
@@ -168,7 +202,7 @@ class _Walk:
                 self.left.append(Left(item.text, self.where, reason))
             else:
                 notes = (*found.notes, *self._notes(number))
-                self.moved.append(Moved(item.text, self.where, found.settings, notes))
+                self._move(number, found.settings, notes)
                 self.gone.add(number)
         if self.gone:
             self._move_maps()
@@ -207,10 +241,15 @@ class _Walk:
                 continue
             setting = Setting(("access", option), item.argument, f"{item.text} in Postfix", how="append")
             still = [n for n in later if n not in self.gone and not self._is_idle(self.items[n])]
-            note = "stays in Postfix, too, for what comes after it there" if still else ""
-            self.moved.append(Moved(item.text, self.where, (setting,), (note,) if note else ()))
-            if not still:
-                self.gone.add(number)
+            notes = ("stays in Postfix, too, for what comes after it there",) if still else ()
+            self._move(number, (setting,), notes, stays=bool(still))
+
+    def _move(
+        self, number: int, settings: tuple[Setting, ...], notes: tuple[str, ...], *, stays: bool = False
+    ) -> None:
+        home = self.service.key if self.service else ""
+        text = self.items[number].text
+        self.moved.append(Moved(text, self.parameter, home, number, settings, notes, stays))
 
     def _is_idle(self, item: Item) -> bool:
         """Whether it refuses nobody, so that it needs no exception."""
