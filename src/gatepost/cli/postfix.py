@@ -9,6 +9,7 @@ import typer
 from gatepost.cli.arguments import ConfigFile, Json
 from gatepost.cli.main import new_app
 from gatepost.cli.planning import Planned, planned
+from gatepost.cli.postfix_audit import audit
 from gatepost.cli.show import say, say_json, say_table
 from gatepost.config.expected import plain
 from gatepost.postfix.takeover import Takeover
@@ -16,6 +17,8 @@ from gatepost.postfix.takeover import Takeover
 app = new_app(
     no_args_is_help=True, help="Put Gatepost in front of a Postfix, take it back, look at what is there."
 )
+
+app.command()(audit)
 
 ConfigDir = Annotated[
     Path | None,

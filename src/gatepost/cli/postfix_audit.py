@@ -12,20 +12,24 @@ import uvloop
 
 from gatepost import checks
 from gatepost.cli.arguments import ConfigFile, Json, configured
+from gatepost.cli.planning import our_line
 from gatepost.cli.show import say, say_json, say_table
 from gatepost.cli.trouble import CommandError
 from gatepost.clock import SystemClock
 from gatepost.config.schema import Config
 from gatepost.dns.open import open_dns
 from gatepost.dnslist.lists import List
-from gatepost.ours import Ours
 from gatepost.postfix.audit.base import Finding, Severity
-from gatepost.postfix.audit.examine import ask_around
+from gatepost.postfix.audit.examine import ask_around, judge
+from gatepost.postfix.audit.facts import read_facts
+from gatepost.postfix.audit.live_relay import try_relaying
 from gatepost.postfix.audit.names import read_own
+from gatepost.postfix.audit.scene import Scene
 from gatepost.postfix.instance import Instance
 from gatepost.postfix.lines import ConfError
-from gatepost.postfix.ours import read_ours
+from gatepost.postfix.ours import OursOptions, read_ours
 from gatepost.postfix.program import run_program
+from gatepost.postfix.program_now import run_now
 from gatepost.postfix.reading import read_instance
 
 ConfigDir = Annotated[
@@ -74,17 +78,29 @@ def audit(
 async def _audit(folder: str, config: Config, *, dns: bool, probe: bool) -> list[Finding]:
     try:
         instance = await asyncio.to_thread(read_instance, folder)
-        options = msgspec.structs.replace(config.ours, postfix_config_dir=instance.config_dir)
-        ours = await read_ours(options, SystemClock())
-        found: list[Finding] = []
+        found = judge(await _scene(instance, config, probe=probe))
         if dns:
-            found += await _ask(instance, ours, config)
+            found += await _ask(instance, config)
     except ConfError as error:
         raise CommandError(str(error)) from None
     return found
 
 
-async def _ask(instance: Instance, ours: Ours, config: Config) -> list[Finding]:
+async def _scene(instance: Instance, config: Config, *, probe: bool) -> Scene:
+    """The configuration, and what the machine says."""
+    line = our_line(config)
+    postfix = OursOptions(postfix_config_dir=instance.config_dir)
+    ours = await read_ours(postfix, SystemClock())
+    facts = await read_facts(instance, line, ours, config.listen.policy, run_program)
+    if probe:
+        tried = await asyncio.to_thread(try_relaying, instance, run_now)
+        facts = msgspec.structs.replace(facts, probes=tried)
+    return Scene(instance, line, facts)
+
+
+async def _ask(instance: Instance, config: Config) -> list[Finding]:
+    options = msgspec.structs.replace(config.ours, postfix_config_dir=instance.config_dir)
+    ours = await read_ours(options, SystemClock())
     own = await read_own(instance, ours, _lists(config), run_program)
     opened = open_dns(config.dns, SystemClock())
     try:

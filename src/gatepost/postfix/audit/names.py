@@ -18,7 +18,7 @@ from gatepost.postfix.audit.signers import KeyFile, signers
 from gatepost.postfix.instance import Instance
 from gatepost.postfix.ours import DOMAIN_LISTS
 from gatepost.postfix.program import Run
-from gatepost.postfix.settings import PatternKind
+from gatepost.postfix.settings import PatternKind, ReadFile
 
 SECONDS = 10.0
 MAX_FILE = 1_000_000
@@ -29,14 +29,16 @@ LISTABLE = ("hash", "btree", "lmdb", "cdb", "dbm", "sdbm")
 """Tables whose keys `postmap -s` can list."""
 
 
-async def read_own(instance: Instance, ours: Ours, lists: Sequence[List], run: Run) -> Own:
-    """Our side of the Internet."""
+async def read_own(
+    instance: Instance, ours: Ours, lists: Sequence[List], run: Run, read: ReadFile | None = None
+) -> Own:
+    """Our side of the Internet; `read` gives the configurations of DKIM signers."""
     hostname = normal_domain(instance.value("myhostname"))
     helo = normal_domain(instance.value("smtp_helo_name")) or hostname
     listed = await _listed(instance, run)
     origin = normal_domain(instance.value("myorigin"))
     domains = _worth_asking((*(ours.domains or ()), *listed, origin), {hostname, helo})
-    made = await asyncio.to_thread(signers, read_file, domains)
+    made = await asyncio.to_thread(signers, read or read_file, domains)
     return Own(
         hostname=hostname,
         helo_name=helo,

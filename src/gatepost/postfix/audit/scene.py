@@ -88,9 +88,10 @@ class Scene(msgspec.Struct, frozen=True):
 
     @property
     def outside(self) -> tuple[Service, ...]:
-        """Every smtpd that strangers reach."""
+        """Every smtpd that strangers reach, also through something that stands before it on this machine."""
         instance = self.instance
-        return tuple(s for s in instance.smtp_services if not instance.is_internal(s))
+        doors = instance.mx_services
+        return tuple(s for s in instance.smtp_services if s in doors or not instance.is_internal(s))
 
 
 LONGEST = 300
