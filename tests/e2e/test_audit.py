@@ -3,11 +3,13 @@
 import json
 import os
 import smtplib
+import socket
 import subprocess
 import sys
 
 import pytest
 
+from gatepost.postfix.audit import machine
 from support.daemon import ROOT
 from support.postfix import Postfix
 
@@ -19,8 +21,8 @@ GOOD = {
     "local_recipient_maps": "texthash:{home}/people",
     "disable_vrfy_command": "yes",
     "smtpd_helo_required": "yes",
-    "smtpd_recipient_restrictions": "permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination, "
-    "reject_unlisted_recipient, "
+    "smtpd_recipient_restrictions": "permit_mynetworks, permit_sasl_authenticated, "
+    "reject_unauth_destination, reject_unlisted_recipient, "
     "check_policy_service { inet:127.0.0.1:10023, timeout=6s, default_action=DUNNO }",
 }
 FILES = {"people": "postmaster x\nbob x\n"}
@@ -33,7 +35,11 @@ def audit(postfix, *arguments, config=""):
     command = [sys.executable, "-m", "gatepost", "postfix", "audit", "-c", f"{postfix.home}/etc"]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run(
-        [*command, "--config", str(given), *arguments], capture_output=True, text=True, env=environment
+        [*command, "--config", str(given), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
     )
     assert "" == done.stderr
     return done.returncode, done.stdout
@@ -110,7 +116,7 @@ def test_a_server_that_does_not_run_is_read_all_the_same(good):
 def test_a_folder_without_postfix_is_wrong_usage(tmp_path):
     command = [sys.executable, "-m", "gatepost", "postfix", "audit", "-c", str(tmp_path)]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert 2 == done.returncode
     assert "main.cf" in done.stderr
     assert "Traceback" not in done.stderr
@@ -215,3 +221,64 @@ def test_remedies_for_policy_services_are_understood_by_postfix():
         postfix.reload()
         assert 250 == rcpt(postfix, OURS)[0]
         assert "policy.stops_mail" not in found(postfix, "--no-probe")[1]
+
+
+# --- what is read of the machine ----------------------------------------------------------------------
+
+
+def test_a_policy_service_that_listens_to_everybody_is_found_with_its_name():
+    with socket.create_server(("0.0.0.0", 0)) as service:
+        port = service.getsockname()[1]
+        line = f"check_policy_service {{ inet:127.0.0.1:{port}, timeout=6s, default_action=DUNNO }}"
+        with Postfix(settings=GOOD | {"smtpd_recipient_restrictions": line}, files=FILES) as postfix:
+            status, names = found(postfix, "--no-probe")
+    assert {"sockets.open"} == set(names)
+    assert f"(pid {os.getpid()}) listens at 0.0.0.0 port {port}" in names["sockets.open"]["evidence"]
+    assert 0 == status
+
+
+def test_a_unix_socket_for_everybody_is_found():
+    line = "check_policy_service { unix:private/spf, timeout=6s, default_action=DUNNO }"
+    with Postfix(settings=GOOD | {"smtpd_recipient_restrictions": line}, files=FILES) as postfix:
+        path = postfix.home / "queue/private/spf"
+        with socket.socket(socket.AF_UNIX) as service:
+            service.bind(str(path))
+            path.chmod(0o666)
+            assert {"sockets.world"} == set(found(postfix, "--no-probe")[1])
+            path.chmod(0o660)
+            assert {} == found(postfix, "--no-probe")[1]
+
+
+def test_a_socket_that_the_chroot_hides_is_found_and_postfix_cannot_reach_it():
+    line = "check_policy_service { unix:{home}/spf, timeout=2s, { default_action = 451 no service } }"
+    service = "127.0.0.1:{port} inet n - y - - smtpd"
+    with socket.socket(socket.AF_UNIX) as listening:
+        own = {"smtpd_recipient_restrictions": line, "mynetworks": "10.0.0.0/8"}
+        with Postfix(settings=GOOD | own, files=FILES) as postfix:
+            listening.bind(f"{postfix.home}/spf")
+            (postfix.home / "spf").chmod(0o666)
+            master = postfix.home / "etc/master.cf"
+            text = master.read_text()
+            plain = service.format(port=postfix.port).replace(" y ", " n ")
+            assert text.startswith(plain)
+            postfix.write_file("etc/master.cf", text.replace(plain, service.format(port=postfix.port), 1))
+            status, names = found(postfix, "--no-probe")
+    assert "sockets.chroot" in names
+    assert 1 == status
+
+
+def test_a_gateway_that_hides_everybody_is_seen_in_the_log():
+    with Postfix(settings=GOOD | {"mynetworks": "127.0.0.1/32 10.0.0.0/24"}, files=FILES) as postfix:
+        line = "Nov 28 05:33:15 mx postfix/smtpd[{}]: connect from unknown[10.0.0.1]\n"
+        with (postfix.home / "maillog").open("a") as log:
+            log.writelines(line.format(number) for number in range(30))
+        status, names = found(postfix, "--no-probe")
+    assert {"hidden.relays"} == set(names)
+    assert f"{postfix.home}/maillog: the latest 30 connections" in names["hidden.relays"]["evidence"]
+    assert 1 == status
+
+
+def test_a_real_connection_is_read_from_a_real_log(good):
+    rcpt(good, OURS)
+    good.wait_for_log("disconnect from")
+    assert machine.connections(good.log())["127.0.0.1"] >= 1

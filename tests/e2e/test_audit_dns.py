@@ -78,6 +78,7 @@ def audit(folder, server):
         [*command, "-c", str(folder), "--config", str(folder / "gatepost.toml")],
         capture_output=True,
         text=True,
+        check=False,
         env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
     )
     assert "" == done.stderr
@@ -94,7 +95,7 @@ def test_a_server_whose_names_are_in_disorder(folder):
         status, findings = audit(folder, server.server)
     assert sorted(
         [
-            *("reverse.missing", "helo.elsewhere", "listed.ourselves", "listed.unwell"),
+            *("reverse.missing", "helo.elsewhere", "listed.ourselves", "listed.refused"),
             *("mx.address", "spf.not_us", "dmarc.missing", "dkim.none"),  # example.org
             *("mx.missing", "spf.missing", "dmarc.several", "dkim.none"),  # example.net
         ]
@@ -111,12 +112,25 @@ def test_a_server_whose_names_are_in_disorder(folder):
         assert line in remedies
 
 
+def zone_of(name, table):
+    """The text of a zone of its own."""
+    head = f"{name}. 60 IN SOA ns.{name}. h.{name}. 1 2 3 4 60\n{name}. 60 IN NS ns.elsewhere.example.\n"
+    records = root_zone({key: value for key, value in table.items() if f"{name} " in key}).splitlines()[3:]
+    return head + "\n".join(records) + "\n"
+
+
 def test_a_name_server_that_refuses_says_nothing_of_us(folder):
-    with nsd(
-        {"elsewhere.example": root_zone({}).replace(". 60 IN SOA", "elsewhere.example. 60 IN SOA")}
-    ) as server:
+    with nsd({"elsewhere.example": zone_of("elsewhere.example", {})}) as server:
         status, findings = audit(folder, server.server)
     assert ["dns.ill"] == [one["name"] for one in findings]
+    assert 0 == status
+
+
+def test_a_name_server_that_knows_our_zones_alone_is_good_enough(folder):
+    with nsd({"example.org": zone_of("example.org", GOOD)}) as server:
+        status, findings = audit(folder, server.server)
+    assert ["dns.silent"] == [one["name"] for one in findings]
+    assert "example.net MX (refused)" in findings[0]["evidence"]
     assert 0 == status
 
 

@@ -17,13 +17,15 @@ from gatepost.cli.show import say, say_json, say_table
 from gatepost.cli.trouble import CommandError
 from gatepost.clock import SystemClock
 from gatepost.config.schema import Config
-from gatepost.dns.open import open_dns
+from gatepost.dns.base import Kind
+from gatepost.dns.open import Dns, open_dns
 from gatepost.dnslist.lists import List
 from gatepost.postfix.audit.base import Finding, Severity
 from gatepost.postfix.audit.examine import ask_around, judge
 from gatepost.postfix.audit.facts import read_facts
 from gatepost.postfix.audit.live_relay import try_relaying
 from gatepost.postfix.audit.names import read_own
+from gatepost.postfix.audit.own import Own
 from gatepost.postfix.audit.scene import Scene
 from gatepost.postfix.instance import Instance
 from gatepost.postfix.lines import ConfError
@@ -31,6 +33,7 @@ from gatepost.postfix.ours import OursOptions, read_ours
 from gatepost.postfix.program import run_program
 from gatepost.postfix.program_now import run_now
 from gatepost.postfix.reading import read_instance
+from gatepost.server.owner import owner_of_port
 
 ConfigDir = Annotated[
     Path | None,
@@ -91,7 +94,7 @@ async def _scene(instance: Instance, config: Config, *, probe: bool) -> Scene:
     line = our_line(config)
     postfix = OursOptions(postfix_config_dir=instance.config_dir)
     ours = await read_ours(postfix, SystemClock())
-    facts = await read_facts(instance, line, ours, config.listen.policy, run_program)
+    facts = await read_facts(instance, line, ours, config.listen.policy, run_program, owner_of_port)
     if probe:
         tried = await asyncio.to_thread(try_relaying, instance, run_now)
         facts = msgspec.structs.replace(facts, probes=tried)
@@ -104,9 +107,21 @@ async def _ask(instance: Instance, config: Config) -> list[Finding]:
     own = await read_own(instance, ours, _lists(config), run_program)
     opened = open_dns(config.dns, SystemClock())
     try:
-        return await ask_around(own, opened.resolver, await opened.probe_once())
+        return await ask_around(own, opened.resolver, await _ill(opened, own))
     finally:
         await opened.close()
+
+
+async def _ill(dns: Dns, own: Own) -> str:
+    """Why the resolver cannot be believed. One that does not know the root may know us all the same."""
+    ill = await dns.probe_once()
+    if ill and not dns.health.lies:
+        name = next(iter(own.domains), own.hostname)
+        answers = [
+            await dns.resolver.ask(*question) for question in ((own.hostname, Kind.A), (name, Kind.MX))
+        ]
+        ill = ill if all(answer.unknown for answer in answers) else ""
+    return ill
 
 
 def _lists(config: Config) -> list[List]:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from gatepost.network import parse_network
 
-OK = re.compile(r"OK|PERMIT|RELAY|\d+", re.IGNORECASE | re.ASCII)
-"""Results that let in; all digits do, too."""
+OK = re.compile(r"(?:OK|PERMIT|RELAY)(?:\s.*)?|\d+", re.IGNORECASE | re.ASCII)
+"""Results that let in; a number alone does, too, and with text behind it is a reply."""
 WIDE = {4: 16, 6: 32}
 """Networks with a shorter prefix hold strangers."""
 _ALL = re.compile(r"[/|!](?:\^|\.\*|\.\+|\.|\$|\^\.\*|\^\.)*[/|!][a-z]*", re.IGNORECASE)
@@ -31,7 +31,7 @@ def _entries(table: str, text: str) -> Iterator[tuple[str, str]]:
 
 
 def _lets(value: str) -> bool:
-    return OK.fullmatch(value.split(maxsplit=1)[0]) is not None if value else False
+    return OK.fullmatch(value) is not None
 
 
 def lets_in(table: str, text: str) -> str:

@@ -1,7 +1,7 @@
 """Lets every topic look, and puts together what they find. No I/O of its own.
 
-A setting that cannot be understood, or an answer that did not come, is told
-as such and hides nothing else.
+A setting that cannot be understood ends the topic that asked for it, an answer
+that did not come the question that needed it; both are told as such.
 """
 
 import asyncio

@@ -6,7 +6,7 @@ be read is empty in the value, and nothing is concluded from it.
 
 import asyncio
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -27,7 +27,6 @@ from gatepost.postfix.program import Run
 from gatepost.postfix.restrictions import LISTS, TABLES
 from gatepost.postfix.settings import PatternKind
 from gatepost.postfix.tables import PROBE, answer_of
-from gatepost.server.owner import owner_of_port
 
 SECONDS = 10.0
 LOG_OCTETS = 1_000_000
@@ -40,8 +39,14 @@ SIGNS = ("/.dockerenv", "/run/.containerenv")
 """Files that container engines put into every container."""
 
 
-async def read_facts(instance: Instance, line: OurLine, ours: Ours, listen: Sequence[str], run: Run) -> Facts:
-    """What there is to know, now."""
+OwnerOf = Callable[[int], str]
+"""Who listens at a port, `NAME (pid N)`; empty when it cannot be known."""
+
+
+async def read_facts(
+    instance: Instance, line: OurLine, ours: Ours, listen: Sequence[str], run: Run, owner: OwnerOf
+) -> Facts:
+    """What there is to know, now. `ours` is what Postfix says, `listen` where Gatepost is told to listen."""
     bare = Scene(instance, line, Facts())
     known, shown = await asyncio.gather(
         run(["postconf", "-c", instance.config_dir, "-m"], SECONDS),
@@ -59,7 +64,7 @@ async def read_facts(instance: Instance, line: OurLine, ours: Ours, listen: Sequ
         container=await asyncio.to_thread(_container),
         clients=clients,
         log=log,
-        listeners=await asyncio.to_thread(_listeners, bare),
+        listeners=await asyncio.to_thread(_listeners, bare, owner),
         sockets=await asyncio.to_thread(_sockets, bare),
         listen=tuple(listen),
     )
@@ -154,14 +159,12 @@ def _mode(path: str) -> int | None:
         return None
 
 
-def _listeners(bare: Scene) -> tuple[Listener, ...]:
+def _listeners(bare: Scene, owner: OwnerOf) -> tuple[Listener, ...]:
     """Who listens at a port where Postfix asks."""
     ports = {int(port) for server in _asked(bare) if (port := port_of(server.partition("@")[0])).isdigit()}
     texts = (read_file(name) or "" for name in ("/proc/net/tcp", "/proc/net/tcp6"))
     found: Iterable[Listener] = (one for text in texts for one in machine.listeners(text))
-    return tuple(
-        msgspec.structs.replace(one, program=owner_of_port(one.port)) for one in found if one.port in ports
-    )
+    return tuple(msgspec.structs.replace(one, program=owner(one.port)) for one in found if one.port in ports)
 
 
 # --- the log ------------------------------------------------------------------------------------------

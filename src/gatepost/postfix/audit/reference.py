@@ -22,8 +22,8 @@ the configuration could not be read.
   address that nobody has is lent to the loopback interface for that time, and the dialogue ends before DATA.
   `--no-probe` leaves that out.
 - `--dns` asks the DNS about our names, addresses and domains, and the public lists about us. Domains are
-  those of Postfix (`mydestination`, `virtual_*`, `relay_domains`, tables that can be listed), or `[ours] domains`.
-  What could not be looked up is told as such, never as missing.
+  those of Postfix (`mydestination`, `virtual_*`, `relay_domains`, tables that can be listed), or those in
+  `[ours] domains`. What could not be looked up is told as such, never as missing.
 
 | severity | means |
 |---|---|
