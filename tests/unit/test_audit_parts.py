@@ -230,3 +230,37 @@ def test_keys_in_settings_are_replaced_whatever_stands_around_them():
     assert "reject_rbl_client KEY.zen.dq.spamhaus.net=127.0.0.2, KEY.dbl.dq.spamhaus.net" == without_keys(
         text
     )
+
+
+# --- places -------------------------------------------------------------------------------------------
+
+
+def evidence(main, master=audit.SMTP):
+    found = judge(audit.scene(main, master))
+    return [one.evidence for one in found if one.name == "lists.no_filter"]
+
+
+def test_a_restriction_is_told_with_the_line_where_it_stands_itself():
+    lines = (
+        "smtpd_client_restrictions =",
+        "  permit_mynetworks",
+        "  # remark",
+        "  reject_rbl_client",
+        "   a.example",
+    )
+    place = "/etc/postfix/main.cf:4: smtpd_client_restrictions has reject_rbl_client a.example"
+    assert [place] == evidence("\n".join(lines))
+
+
+def test_one_that_a_name_stands_for_is_told_with_the_line_of_its_list():
+    main = "own = reject_rbl_client a.example\nsmtpd_client_restrictions = permit_mynetworks, $own\n"
+    place = "/etc/postfix/main.cf:2: smtpd_client_restrictions has reject_rbl_client a.example"
+    assert [place] == evidence(main)
+
+
+def test_one_of_a_service_is_told_with_its_line_in_master_cf():
+    options = (
+        " -o smtpd_helo_required=yes\n -o { smtpd_client_restrictions =\n   reject_rbl_client a.example }\n"
+    )
+    place = "/etc/postfix/master.cf:4: smtpd_client_restrictions has reject_rbl_client a.example"
+    assert [place] == evidence("", audit.SMTP + options)

@@ -98,7 +98,8 @@ def set_to(scene: Scene, parameter: str, value: str, service: Service | None = N
     """How to set something, where it is set now."""
     if service is not None and service.override(parameter):
         return f"In {scene.instance.master_file}, at {service.key}:\n  -o {{ {parameter} = {value} }}"
-    return f"In {scene.instance.main_file}:\n{parameter} = {value}"
+    blank = "" if value.startswith("\n") else " "
+    return f"In {scene.instance.main_file}:\n{parameter} ={blank}{value}"
 
 
 def as_lines(texts: Sequence[str]) -> str:

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 import msgspec
 
 from gatepost.postfix.instance import Instance
-from gatepost.postfix.lines import line_number
+from gatepost.postfix.lines import Source, line_number
 from gatepost.postfix.mastercf import Service
 from gatepost.postfix.ourline import OurLine
+from gatepost.postfix.restrictions import Item
 
 
 class File(msgspec.Struct, frozen=True):
@@ -80,6 +81,23 @@ class Scene(msgspec.Struct, frozen=True):
             line = line_number(self.instance.master.source.text, override.start)
         return f"{file}:{line}" if line else f"{file} (default)"
 
+    def item(self, parameter: str, item: Item, service: Service | None = None) -> str:
+        """A restriction, and the line where it stands; of one that came by a `$name`, where its list does."""
+        source: Source = self.instance.main.source
+        places: tuple[int, ...] = ()
+        raw = self.instance.raw(parameter, service) or ""
+        override = service.override(parameter) if service else None
+        entry = self.instance.main.find(parameter)
+        if override is not None:
+            source, places = self.instance.master.source, override.places
+        elif entry is not None:
+            places = entry.places
+        shown = f"{parameter} has {' '.join(item.text.split())}"
+        if item.start >= len(places) or not _plain(raw[item.start : item.end]).endswith(_plain(item.text)):
+            return f"{self.where(parameter, service)}: {shown}"
+        file = self.where(parameter, service).rpartition(":")[0]
+        return f"{file}:{line_number(source.text, places[item.start])}: {shown}"
+
     def says(self, parameter: str, service: Service | None = None) -> str:
         """A setting, and where it stands, as evidence."""
         value = " ".join(self.instance.value(parameter, service).split())
@@ -96,6 +114,10 @@ class Scene(msgspec.Struct, frozen=True):
 
 LONGEST = 300
 """Characters of a value in evidence."""
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.replace(",", " ").split())
 
 
 def _short(text: str) -> str:

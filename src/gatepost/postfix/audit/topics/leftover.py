@@ -49,8 +49,8 @@ def look(scene: Scene) -> Iterator[Finding]:
         for parameter, items in lists_of(scene, service):
             for item in items:
                 if item.warns:
-                    place = f"{scene.where(parameter, service)}: {parameter} has warn_if_reject {item.text}"
-                    yield WARNS.found(place, f"Instead of warn_if_reject {item.text}:\n{item.text}")
+                    seen = f"{scene.item(parameter, item, service)} behind warn_if_reject"
+                    yield WARNS.found(seen, f"Instead of warn_if_reject {item.text}:\n{item.text}")
     if instance.release >= (3, 0) and instance.main.find("compatibility_level") is None:
         level = "3.6" if instance.release >= (3, 6) else "2"
         seen = f"{instance.main_file}: compatibility_level is not set"

@@ -82,7 +82,7 @@ def _in_restrictions(scene: Scene) -> Iterator[Use]:
             for item in items:
                 if item.name in PUBLIC_LISTS and not item.warns:
                     zone, equals, _ = item.argument.partition("=")
-                    place = f"{scene.where(parameter, service)}: {parameter} has {item.text}"
+                    place = scene.item(parameter, item, service)
                     yield Use(place, item.name, zone.lower().rstrip("."), bool(equals), _purpose(item.name))
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from gatepost.postfix.audit.base import Fault, Finding, Severity
-from gatepost.postfix.audit.restricted import set_to
+from gatepost.postfix.audit.restricted import as_lines, set_to
 from gatepost.postfix.audit.scene import Scene
+from gatepost.postfix.expand import whole_reference
 from gatepost.postfix.mastercf import Service
 from gatepost.postfix.words import inner_words, split_words
 
@@ -33,7 +34,8 @@ def look(scene: Scene) -> Iterator[Finding]:
     """Every milter of every service."""
     for service in scene.instance.smtp_services:
         yield from _list(scene, LISTS[0], service)
-    yield from _list(scene, LISTS[1], None)
+    if whole_reference(scene.instance.raw(LISTS[1]) or "") != LISTS[0]:  # else told already
+        yield from _list(scene, LISTS[1], None)
 
 
 def milters(scene: Scene, parameter: str, service: Service | None) -> list[str]:
@@ -43,19 +45,25 @@ def milters(scene: Scene, parameter: str, service: Service | None) -> list[str]:
 
 
 def _list(scene: Scene, parameter: str, service: Service | None) -> Iterator[Finding]:
-    all_ = milters(scene, parameter, service)
-    for text in all_:
+    """The milters of a list whose default action is not to accept, together."""
+    by_default = scene.instance.value("milter_default_action", service)
+    better: list[str] = []
+    actions: dict[str, str] = {}
+    for text in milters(scene, parameter, service):
         name, *rest = inner_words(text)
         options = {key.strip(): value.strip() for key, _, value in (word.partition("=") for word in rest)}
-        action = options.get("default_action", scene.instance.value("milter_default_action", service))
-        if action.lower() == "accept":
-            continue
-        better = _better(name, options)
-        remedy = set_to(scene, parameter, ", ".join(better if one == text else one for one in all_), service)
-        if scene.instance.release < OWN_SETTINGS:
-            remedy = f"In {scene.instance.main_file}:\nmilter_default_action = accept"
-        fault = REFUSES if action.lower() == "reject" else STOPS
-        yield fault.found(f"{scene.says(parameter, service)}; default action of {name}: {action}", remedy)
+        action = options.get("default_action", by_default).lower()
+        if action != "accept":
+            actions[name] = action
+        better.append(text if action == "accept" else _better(name, options))
+    if not actions:
+        return
+    remedy = set_to(scene, parameter, as_lines(better), service)
+    if scene.instance.release < OWN_SETTINGS:
+        remedy = f"In {scene.instance.main_file}:\nmilter_default_action = accept"
+    told = ", ".join(f"{action} for {name}" for name, action in actions.items())
+    fault = REFUSES if "reject" in actions.values() else STOPS
+    yield fault.found(f"{scene.says(parameter, service)}; default action: {told}", remedy)
 
 
 def _better(name: str, options: dict[str, str]) -> str:

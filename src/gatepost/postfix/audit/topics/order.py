@@ -103,15 +103,15 @@ def _asked(scene: Scene, service: Service) -> Iterator[Finding]:
     for number, item in enumerate(items):
         if item.name != POLICY or item.warns or learns(scene, item):
             continue
-        place = f"{scene.where(RECIPIENT, service)}: {RECIPIENT} has {item.text}"
+        place = scene.item(RECIPIENT, item, service)
         if number < guard and not refused_before:
             yield EARLY.found(
                 f"{place} before relaying is refused",
-                _before(scene, service, item, "reject_unauth_destination"),
+                _before(item, "reject_unauth_destination"),
             )
         unlisted = any(one.name == "reject_unlisted_recipient" for one in items[:number])
         if known and not unlisted and _greylists(scene, item):
-            remedy = _before(scene, service, item, "reject_unlisted_recipient")
+            remedy = _before(item, "reject_unlisted_recipient")
             yield UNLISTED.found(f"{place} without reject_unlisted_recipient before it", remedy)
 
 
@@ -120,12 +120,9 @@ def _greylists(scene: Scene, item: Item) -> bool:
     return is_ours(scene, item) or "grey" in server.lower() or port_of(server) in GREYLISTS
 
 
-def _before(scene: Scene, service: Service, item: Item, name: str) -> str:
-    """The recipient list with one more restriction before an item."""
-    texts: list[str] = []
-    for one in scene.instance.restrictions(RECIPIENT, service):
-        texts += [name, one.text] if one.text == item.text and name not in texts else [one.text]
-    return set_to(scene, RECIPIENT, as_lines(texts), service)
+def _before(item: Item, *names: str) -> str:
+    """What to write before an item."""
+    return f"Before {' '.join(item.text.split())} write:{as_lines(names)}"
 
 
 def _own(scene: Scene, service: Service, parameter: str) -> Iterator[Finding]:
@@ -136,9 +133,6 @@ def _own(scene: Scene, service: Service, parameter: str) -> Iterator[Finding]:
         if item.name == "permit_sasl_authenticated":
             return
         if item.name in STRANGERS and not item.warns:
-            texts = [one.text for one in scene.instance.restrictions(parameter, service)]
-            rest = [text for text in texts if text not in ("permit_mynetworks", "permit_sasl_authenticated")]
-            value = as_lines(["permit_mynetworks", "permit_sasl_authenticated", *rest])
-            seen = f"{scene.where(parameter, service)}: {parameter} of {service.key} has {item.text} first"
-            yield OWN.found(seen, set_to(scene, parameter, value, service))
+            seen = f"{scene.item(parameter, item, service)} first; {service.key} lets users log in"
+            yield OWN.found(seen, _before(item, "permit_mynetworks", "permit_sasl_authenticated"))
             return

@@ -45,7 +45,7 @@ def look(scene: Scene) -> Iterator[Finding]:
     for asked in policies(scene):
         action = asked.options.get("default_action", scene.instance.value(ACTION, asked.service))
         timeout = asked.options.get("timeout", scene.instance.value(TIMEOUT, asked.service))
-        place = f"{scene.where(asked.parameter, asked.service)}: {asked.parameter} has {asked.item.text}"
+        place = scene.item(asked.parameter, asked.item, asked.service)
         remedy = _remedy(scene, asked)
         if action.upper().startswith(("REJECT", "5")):
             yield REFUSES.found(f"{place}; default action: {action}", remedy)

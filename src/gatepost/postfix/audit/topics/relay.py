@@ -167,7 +167,7 @@ def _before_guard(items: Sequence[Item]) -> list[Item]:
 
 def _let_in(scene: Scene, service: Service, parameter: str, item: Item) -> Iterator[Finding]:
     """How a restriction before the guard lets strangers relay."""
-    says = f"{scene.where(parameter, service)}: {parameter} has {item.text} before relaying is refused"
+    says = f"{scene.item(parameter, item, service)} before relaying is refused"
     if item.name == "permit_tls_all_clientcerts":
         yield CERTIFICATES.found(says)
     elif item.name == "permit_mx_backup":

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from gatepost.postfix.audit.base import Fault, Finding, Severity
 from gatepost.postfix.audit.restricted import lists_of
 from gatepost.postfix.audit.scene import Scene
+from gatepost.postfix.mastercf import Service
 from gatepost.postfix.restrictions import KNOWN, Item, split_items, unknown
 
 OLD = {
@@ -52,18 +53,18 @@ def look(scene: Scene) -> Iterator[Finding]:
                 f"In {instance.main_file}, if it is to do nothing:\n{name} = permit_mynetworks",
             )
         else:
-            where = scene.where(name)
-            yield from _words(scene, f"{where}: {name}", split_items(instance.value(name), name))
+            yield from _words(scene, name, split_items(instance.value(name), name), None)
     for service in instance.smtp_services:
         for parameter, items in lists_of(scene, service):
-            yield from _words(scene, f"{scene.where(parameter, service)}: {parameter}", items)
+            yield from _words(scene, parameter, items, service)
 
 
-def _words(scene: Scene, place: str, items: list[Item]) -> Iterator[Finding]:
+def _words(scene: Scene, parameter: str, items: list[Item], service: Service | None) -> Iterator[Finding]:
     for item in unknown(items, scene.instance.classes):
         close = difflib.get_close_matches(item.name, KNOWN, n=1)
         meant = f"Write {close[0]} instead of {item.text}, if that is meant." if close else ""
-        yield UNKNOWN.found(f"{place} has {item.text}", meant)
+        yield UNKNOWN.found(scene.item(parameter, item, service), meant)
     for item in items:
         if item.name in OLD:
-            yield DEPRECATED.found(f"{place} has {item.text}", f"Write {OLD[item.name]} instead.")
+            place = scene.item(parameter, item, service)
+            yield DEPRECATED.found(place, f"Write {OLD[item.name]} instead.")
