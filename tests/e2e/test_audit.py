@@ -144,6 +144,8 @@ ANSWERS = [
         },
         554,
     ),
+    ("patterns.host_bits", {"mynetworks": "192.168.1.5/24"}, 451),
+    ("patterns.no_file", {"mynetworks": "{home}/gone"}, 451),
     ("leftover.soft_bounce", {"soft_bounce": "yes", "smtpd_recipient_restrictions": "reject"}, 454),
 ]
 
@@ -166,10 +168,13 @@ FATAL = [
     ),
     ("relay.unguarded", {"smtpd_relay_restrictions": "permit, reject", "smtpd_recipient_restrictions": ""}),
     ("words.class", {"smtpd_restriction_classes": "strict"}),
+    ("patterns.brackets", {"mynetworks": "127.0.0.1/32 ::1/128"}),
 ]
 
 
-@pytest.mark.parametrize(("name", "settings"), FATAL, ids=["no guard", "never reached", "undefined class"])
+@pytest.mark.parametrize(
+    ("name", "settings"), FATAL, ids=["no guard", "never reached", "undefined class", "brackets"]
+)
 def test_smtpd_ends_as_the_finding_says(name, settings):
     with Postfix(settings=GOOD | settings, files=FILES) as postfix:
         assert "smtpd[" in postfix.wait_for_log("fatal:")

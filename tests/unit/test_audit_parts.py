@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from gatepost.dns.zone import Zone
@@ -10,14 +11,17 @@ from gatepost.dnslist.notation import parse
 from gatepost.dnslist.options import ListOptions
 from gatepost.dnslist.resolve import lists_of
 from gatepost.network import parse_address
+from gatepost.ours import Ours
 from gatepost.postfix.audit import machine, zonefile
 from gatepost.postfix.audit.access_text import broad, lets_in
 from gatepost.postfix.audit.base import without_keys
 from gatepost.postfix.audit.examine import ask_around, judge
+from gatepost.postfix.audit.names import read_own
 from gatepost.postfix.audit.own import Own
 from gatepost.postfix.audit.scene import Listener
 from gatepost.postfix.audit.spf_terms import merged, with_all, with_term
-from gatepost.postfix.audit.topics import lists, policy
+from gatepost.postfix.audit.topics import lists, policy, tables
+from gatepost.postfix.program import Ran
 from support import audit
 
 # --- machine ------------------------------------------------------------------------------------------
@@ -264,3 +268,47 @@ def test_one_of_a_service_is_told_with_its_line_in_master_cf():
     )
     place = "/etc/postfix/master.cf:4: smtpd_client_restrictions has reject_rbl_client a.example"
     assert [place] == evidence("", audit.SMTP + options)
+
+
+# --- what is ours -------------------------------------------------------------------------------------
+
+
+async def nothing(arguments, seconds):
+    return Ran(-1)
+
+
+def sends_from(main, *addresses):
+    ours = Ours(addresses=[parse_address(text) for text in addresses])
+    made = asyncio.run(read_own(audit.scene(main).instance, ours, (), nothing, {}.get))
+    return [str(address) for address in made.addresses]
+
+
+def test_addresses_of_a_version_that_postfix_does_not_use_are_left_out():
+    both = ("2001:db8::25", "192.0.2.25")
+    assert ["192.0.2.25"] == sends_from("inet_protocols = ipv4\n", *both)
+    assert ["2001:db8::25"] == sends_from("inet_protocols = ipv6\n", *both)
+    assert ["192.0.2.25", "2001:db8::25"] == sends_from("inet_protocols = all\n", *both)
+
+
+def test_mail_comes_from_the_address_that_is_bound():
+    main = "inet_protocols = all\nsmtp_bind_address = 192.0.2.99\nsmtp_bind_address6 = ::1\n"
+    assert ["192.0.2.99", "2001:db8::25"] == sends_from(main, "192.0.2.25", "192.0.2.99", "2001:db8::25")
+
+
+def test_names_that_only_this_machine_has_are_no_domains():
+    main = "mydestination = $myhostname, localhost.example.org, localhost, example.net\n"
+    instance = audit.scene(main).instance
+    ours = Ours(domains=["mx.example.org", "localhost.example.org", "example.net"])
+    assert ("example.net",) == asyncio.run(read_own(instance, ours, (), nothing, {}.get)).domains
+    alone = Ours(domains=["mx.example.org"])
+    assert ("mx.example.org",) == asyncio.run(read_own(instance, alone, (), nothing, {}.get)).domains
+
+
+def test_the_folder_of_another_instance_is_its_config_directory():
+    scene = audit.scene("compatibility_level = 3.6\nalias_maps = hash:$config_directory/aliases\n")
+    assert ["/etc/postfix/aliases"] == [table.path for table in tables.tables(scene) if table.kind == "hash"][
+        :1
+    ]
+    other = msgspec.structs.replace(scene.instance, config_dir="/etc/postfix-out")
+    scene = msgspec.structs.replace(scene, instance=other)
+    assert "/etc/postfix-out/aliases" in [table.path for table in tables.tables(scene)]

@@ -17,6 +17,7 @@ from gatepost.postfix.audit import machine
 from gatepost.postfix.audit.names import read_file
 from gatepost.postfix.audit.restricted import flat
 from gatepost.postfix.audit.scene import Facts, File, Listener, Scene
+from gatepost.postfix.audit.topics import patterns
 from gatepost.postfix.audit.topics.sockets import asked, candidates
 from gatepost.postfix.audit.topics.tables import tables
 from gatepost.postfix.instance import Instance
@@ -101,10 +102,10 @@ def _container() -> str:
 
 def _files(bare: Scene) -> dict[str, File]:
     try:
-        named = tables(bare)
+        paths = [path for table in tables(bare) for path in (table.path, table.made)]
+        return {path: _file(path) for path in (*paths, *patterns.files(bare))}
     except ConfError:
-        return {}
-    return {path: _file(path) for table in named for path in (table.path, table.made)}
+        return {}  # told by the topic that judges it
 
 
 def _file(path: str) -> File:

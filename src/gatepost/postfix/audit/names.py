@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gatepost.address import name_fault, normal_domain
 from gatepost.dnslist.lists import List
-from gatepost.network import parse_address
+from gatepost.network import Address, is_public, parse_address
 from gatepost.ours import Ours
 from gatepost.postfix import settings
 from gatepost.postfix.audit.own import Own, SigningKey
@@ -42,13 +42,25 @@ async def read_own(
     return Own(
         hostname=hostname,
         helo_name=helo,
-        addresses=tuple(sorted(ours.addresses, key=lambda one: (one.version, one))),
+        addresses=_sending(instance, ours),
         domains=domains,
         names=frozenset((hostname, helo, *(ours.names or ()))),
         signers=made.files,
         keys=tuple(await asyncio.gather(*(_key(one, run) for one in made.keys))),
         lists=tuple(lists),
     )
+
+
+def _sending(instance: Instance, ours: Ours) -> tuple[Address, ...]:
+    """Public addresses that mail comes from: smtp_bind_address, else those of each IP version in use."""
+    protocols = instance.value("inet_protocols").replace(",", " ").split()
+    found: list[Address] = []
+    for version, bound in ((4, "smtp_bind_address"), (6, "smtp_bind_address6")):
+        if "all" in protocols or f"ipv{version}" in protocols:
+            one = parse_address(instance.value(bound).strip().strip("[]"))
+            own = sorted(a for a in ours.addresses if a.version == version)
+            found += [one] if one is not None and is_public(one) else own
+    return tuple(found)
 
 
 def _worth_asking(names: Iterable[str], hosts: set[str]) -> tuple[str, ...]:

@@ -16,6 +16,8 @@ CONTROLS = ("smtpd_relay_restrictions", "smtpd_recipient_restrictions")
 GUARDED = ("permit_mynetworks", "permit_sasl_authenticated", "reject_unauth_destination")
 FORGEABLE = ("check_sender", "check_helo", "check_reverse_client_hostname")
 """Tables that look at what the client only claims."""
+HARMLESS = ("check_recipient", "check_etrn", "check_sasl", "check_ccert")
+"""Tables that look at the recipient, or at who proved himself."""
 HUGE_V4, HUGE_V6 = 16, 32
 WIDE_V4, WIDE_V6 = 24, 48
 """Prefix lengths: shorter ones are hardly one's own."""
@@ -177,7 +179,7 @@ def _let_in(scene: Scene, service: Service, parameter: str, item: Item) -> Itera
         yield FORGED.found(says, "Remove permit_naked_ip_address.")
     elif item.name == POLICY and not is_ours(scene, item):
         yield POLICIED.found(says)
-    elif item.name in TABLES and not item.name.startswith(("check_recipient", "check_etrn", "check_sasl")):
+    elif item.name in TABLES and not item.name.startswith(HARMLESS):
         yield from _table(scene, item, says)
     elif item.name == "check_recipient_access" and (key := _broad(scene, item)):
         yield BROAD.found(f"{says}; it says OK for {key}")
