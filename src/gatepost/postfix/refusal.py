@@ -24,6 +24,7 @@ def refuse_unclear(instance: Instance, line: OurLine) -> None:
     if not instance.mx_services:
         raise ConfError(_no_mx(instance), 0, instance.master_file)
     _refuse_unreachable(instance, line)
+    _refuse_dying(instance)
 
 
 def _refuse_templates(instance: Instance) -> None:
@@ -34,6 +35,21 @@ def _refuse_templates(instance: Instance) -> None:
         for text, at in [(service.name, service.line), *((o.value, o.line) for o in service.overrides)]:
             if found := placeholder("", text):
                 raise ConfError(_UNFILLED.format(found), at, instance.master_file)
+
+
+def _refuse_dying(instance: Instance) -> None:
+    """What postconf and `postfix check` say nothing of, and smtpd ends at."""
+    for service in instance.smtp_services:
+        if service.arguments:
+            reason = (
+                f'smtpd takes no "{service.arguments[0]}", and would not start '
+                "(there are no remarks behind a service in its line)"
+            )
+            raise ConfError(reason, service.line, instance.master_file)
+        for name in instance.value("smtpd_restriction_classes", service).replace(",", " ").split():
+            if not instance.value(name, service).strip():
+                reason = f"the restriction class {name} has no definition, and smtpd would not start"
+                raise instance.unclear(reason, "smtpd_restriction_classes", service)
 
 
 def _no_mx(instance: Instance) -> str:
