@@ -304,6 +304,12 @@ def test_names_that_only_this_machine_has_are_no_domains():
     assert ("mx.example.org",) == asyncio.run(read_own(instance, alone, (), nothing, {}.get)).domains
 
 
+def test_the_domain_of_local_mail_may_stand_in_a_file(tmp_path):
+    (tmp_path / "mailname").write_text("Example.NET\nmore\n")
+    instance = audit.scene(f"myorigin = {tmp_path}/mailname\n").instance
+    assert ("example.net",) == asyncio.run(read_own(instance, Ours(), (), nothing, {}.get)).domains
+
+
 def test_the_folder_of_another_instance_is_its_config_directory():
     scene = audit.scene("compatibility_level = 3.6\nalias_maps = hash:$config_directory/aliases\n")
     assert ["/etc/postfix/aliases"] == [table.path for table in tables.tables(scene) if table.kind == "hash"][
