@@ -49,8 +49,11 @@ def test_interfaces_with_their_networks():
         "1: lo    inet 127.0.0.1/8 scope host lo\\       valid_lft forever\n"
         "2: eth0    inet 198.51.100.7/22 brd 198.51.103.255 scope global eth0\n"
         "2: eth0    inet6 fe80::1/64 scope link\n"
+        "4: docker0    inet 172.17.0.1/16 brd 172.17.255.255 scope global docker0\n"
     )
-    assert ("127.0.0.1/8", "198.51.100.7/22", "fe80::1/64") == machine.interfaces(shown)
+    every = ("127.0.0.1/8", "198.51.100.7/22", "fe80::1/64", "172.17.0.1/16")
+    assert every == machine.interfaces(shown)
+    assert ("172.17.0.1/16",) == machine.interfaces(shown, machine.BRIDGES)
 
 
 def test_connections_at_port_25_are_counted():

@@ -17,6 +17,8 @@ from gatepost.postfix.words import split_words
 DEEPEST = 5
 """Classes within classes."""
 LEARN = "learn"
+LOOPBACK = "127.0.0.0/8 [::ffff:127.0.0.0]/104 [::1]/128"
+"""The networks of this machine alone, as postconf(5) writes them."""
 
 
 class Asked(msgspec.Struct, frozen=True):
