@@ -189,8 +189,9 @@ FATAL = [
 def test_smtpd_ends_as_the_finding_says(name, settings):
     with Postfix(settings=GOOD | settings, files=FILES) as postfix:
         assert "smtpd[" in postfix.wait_for_log("fatal:")
-        status, names = found(postfix, "--no-probe")
-        assert name in names
+        status, names = found(postfix)
+        assert {name, "relay.unprobed"} <= set(names)
+        assert "smtpd does not start" == names["relay.unprobed"]["evidence"]
         assert 1 == status
 
 

@@ -12,17 +12,17 @@ from gatepost.dnslist.options import ListOptions
 from gatepost.dnslist.resolve import lists_of
 from gatepost.network import parse_address
 from gatepost.ours import Ours
-from gatepost.postfix.audit import machine, zonefile
+from gatepost.postfix.audit import machine, topics, zonefile
 from gatepost.postfix.audit.access_text import broad, lets_in
 from gatepost.postfix.audit.base import without_keys
-from gatepost.postfix.audit.examine import ask_around, judge
+from gatepost.postfix.audit.examine import ENDS_SMTPD, ask_around, judge
 from gatepost.postfix.audit.names import read_own
 from gatepost.postfix.audit.own import Own
 from gatepost.postfix.audit.scene import Listener
 from gatepost.postfix.audit.spf_terms import merged, with_all, with_term
 from gatepost.postfix.audit.topics import lists, policy, tables
 from gatepost.postfix.program import Ran
-from support import audit
+from support import audit, postfix_instance
 
 # --- machine ------------------------------------------------------------------------------------------
 
@@ -321,3 +321,25 @@ def test_the_folder_of_another_instance_is_its_config_directory():
     other = msgspec.structs.replace(scene.instance, config_dir="/etc/postfix-out")
     scene = msgspec.structs.replace(scene, instance=other)
     assert "/etc/postfix-out/aliases" in [table.path for table in tables.tables(scene)]
+
+
+# --- together with the plan ---------------------------------------------------------------------------
+
+GUIDE = """\
+smtpd_recipient_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination,
+    reject_unknown_sender_domain
+smtpd_client_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unknown_client_hostname
+"""
+
+
+@pytest.mark.parametrize("level", ["", "compatibility_level = 2\n", "compatibility_level = 3.6\n"])
+@pytest.mark.parametrize("main", ["", GUIDE])
+def test_nothing_is_wrong_with_the_lines_that_the_plan_writes(level, main):
+    made = postfix_instance.planned(level + main)
+    scene = audit.scene(made.main.source.text, made.master.source.text)
+    names = {one.name for one in judge(scene)}
+    assert names <= {"smtp.vrfy", "leftover.compatibility"}
+
+
+def test_what_ends_smtpd_is_something_that_can_be_found():
+    assert {fault.name for topic in topics.find().values() for fault in topic.faults} >= ENDS_SMTPD
