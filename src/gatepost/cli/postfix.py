@@ -10,7 +10,7 @@ import typer
 from gatepost.cli.arguments import ConfigFile, Json, configured
 from gatepost.cli.main import new_app
 from gatepost.cli.planning import Planned, config_folder, our_line, planned
-from gatepost.cli.postfix_apply import carry_out, tidy_up
+from gatepost.cli.postfix_apply import carry_out, confirm, tidy_up
 from gatepost.cli.postfix_audit import audit
 from gatepost.cli.postfix_gate import Gate
 from gatepost.cli.postfix_rollback import BackupDir, Yes, rollback
@@ -87,8 +87,20 @@ def apply(
         say()
     with ExitStack() as stack:
         if made.postgrey_holds and made.changes and not dry_run:
+            if not yes:
+                confirm(f"Stop {made.owner}, start Gatepost in its place, and change the files?", json=json)
+                yes = True
             stack.enter_context(switched(made.owner, made.line.server, warn))
-        carry_out(made.changes, folder, gate, backups=backups, yes=yes, dry_run=dry_run, json=json)
+        carry_out(
+            made.changes,
+            folder,
+            gate,
+            backups=backups,
+            probe_at=made.probe_at,
+            yes=yes,
+            dry_run=dry_run,
+            json=json,
+        )
 
 
 app.command()(rollback)
