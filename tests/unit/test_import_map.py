@@ -41,6 +41,7 @@ def given(take, name, text):
     [
         ("helo_access", "helo_access", "excused from HELO rules"),
         ("rbl_override", "rbl_override", "excused from block lists"),
+        ("client_override", "client_override", "excused from block lists and reverse name rules"),
         ("client_checks", "client_access", "let in"),
         ("sender_access", "sender_access", "let in"),
         ("recipient_access.txt", "recipient_access", "let in"),
