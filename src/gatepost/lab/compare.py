@@ -57,7 +57,10 @@ def _steps(attempt: Try) -> dict[str, Reply]:
 def differences(
     stories: Mapping[str, str], before: Mapping[str, Try], after: Mapping[str, Try]
 ) -> list[Difference]:
-    """Every step with another reply code, in the order of the dialogues; `stories` names them all."""
+    """Every step with another reply code, in the order of the dialogues; `stories` names them all.
+
+    A step that is not reached because an earlier one was answered otherwise is no difference of its own.
+    """
     return [
         difference
         for key, story in stories.items()
@@ -68,9 +71,12 @@ def differences(
 def _differences(
     key: str, story: str, before: Mapping[str, Reply], after: Mapping[str, Reply]
 ) -> Iterable[Difference]:
+    differed = False
     for said in dict.fromkeys([*before, *after]):
         old, new = before.get(said, _nothing(said)), after.get(said, _nothing(said))
-        if old.code != new.code:
+        follows = differed and NOT_REACHED in (old.code, new.code)
+        if old.code != new.code and not follows:
+            differed = True
             yield Difference(
                 dialogue=key,
                 story=story,

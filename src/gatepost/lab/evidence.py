@@ -15,7 +15,7 @@ from gatepost.network import parse_address
 from gatepost.store.base import JournalEntry
 
 _QUEUED = re.compile(r"queued as (?P<id>[0-9A-Za-z]+)")
-_HARMLESS = ("does not resolve to address", "hostname ")
+_HARMLESS = ("does not resolve to address", "hostname ", "authentication failed")
 """Warnings of Postfix about clients, not about itself or us."""
 
 

@@ -149,7 +149,8 @@ def _prepare(folder: Path, main: str, submission: str) -> None:
         path.mkdir()
     (etc / "main.cf").write_text(main)
     (etc / "master.cf").write_text(_MASTER.format(submission=submission))
-    (folder / "mailboxes").write_text("".join(f"{mailbox} {mailbox}/\n" for mailbox in cast.MAILBOXES))
+    readers = {mailbox: mailbox for mailbox in cast.MAILBOXES} | {f"postmaster@{cast.OUR_DOMAIN}": cast.ANNA}
+    (folder / "mailboxes").write_text("".join(f"{to} {reader}/\n" for to, reader in readers.items()))
     (etc / "helo_access").write_text(cast.HELO_ACCESS)
     (etc / "rbl_override").write_text(cast.RBL_OVERRIDE)
     os.chown(folder / "mail", _NOBODY, _NOBODY)

@@ -9,7 +9,7 @@ Raises: LabError when a part does not start or a command fails.
 
 import contextlib
 import functools
-import hashlib
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,12 +23,13 @@ from gatepost.lab.client import SmtpDoor, Try
 from gatepost.lab.compare import Session, differences, refusals, unheard_of
 from gatepost.lab.dialogues import COUNT, SEED, Case, generate
 from gatepost.lab.evidence import warnings
+from gatepost.lab.files import changed_files, state
 from gatepost.lab.gate import Gate
 from gatepost.lab.guide import Postgrey, guided, postgrey
 from gatepost.lab.internet import Internet, internet
 from gatepost.lab.mailserver import MailServer
 from gatepost.lab.nsd import nsd
-from gatepost.lab.processes import stop
+from gatepost.lab.processes import LabError, search_path, stop
 from gatepost.lab.sasl import sasl
 from gatepost.lab.settings import to_toml
 from gatepost.lab.switch import Switch, Window
@@ -41,6 +42,9 @@ PAUSE = guide.DELAY + 0.4
 SETTLED = 2 * PAUSE
 """Seconds of traffic before and after a change: what was told to wait has come back once."""
 THREADS = 12
+_PORT = f" 127.0.0.1:{guide.PORT}:"
+_CLOSED = f"connect to{_PORT}"
+"""In Postfix's log, when nobody listens; it asks again after a second, and only then gives up with 451."""
 TURNS = ("before", "after", "back")
 
 
@@ -116,6 +120,8 @@ def _config(folder: Path, etc: Path) -> dict[str, object]:
 @contextlib.contextmanager
 def stage() -> Iterator[Act]:
     """Build the guide's mail server in an Internet; take it away when the block is left."""
+    if not shutil.which("postgrey", path=search_path()):
+        raise LabError("Not installed: postgrey (Debian and Ubuntu: apt install postgrey).")
     actors = cast.everybody()
     ours = (cast.OUR_ADDRESS, cast.OUR_SECOND_ADDRESS, cast.OUR_ADDRESS_V6, cast.NAME_SERVER)
     with contextlib.ExitStack() as stack:
@@ -187,6 +193,7 @@ def takeover(seed: int = SEED, count: int = COUNT) -> TakeoverReport:
         undone, window_back, flowed_back = _back(act)
         changed = changed_files(files, state(act.server.etc))
         again = play(act.net, cases, TURNS[2])
+        complaints = list(warnings(act.server.maillog))
         return TakeoverReport(
             seed=seed,
             dialogues=count,
@@ -202,7 +209,8 @@ def takeover(seed: int = SEED, count: int = COUNT) -> TakeoverReport:
             differences_back=tuple(differences(stories, before.second, again.second)),
             changed=tuple(changed),
             asked=_asked(act.gate),
-            problems=tuple(warnings(act.server.maillog)),
+            asked_twice=sum(_CLOSED in line for line in complaints),
+            problems=tuple(line for line in complaints if _PORT not in line),
         )
 
 
@@ -210,24 +218,24 @@ def _over(act: Act) -> tuple[dict[str, str], Window, Flowed]:
     """Take over, with mail flowing."""
     told: dict[str, str] = {}
     with flowing(act.net, PAUSE, "over") as flow:
-        time.sleep(SETTLED)
+        flow.settle(SETTLED)
         told["imported"] = act.import_postgrey()
         told["plan"] = act.plan()
         at = time.monotonic()
         window = act.gatepost_comes()
         told["applied"] = act.apply()
-        time.sleep(SETTLED)
+        flow.settle(SETTLED)
     return told, window, judged(flow.sessions, at)
 
 
 def _back(act: Act) -> tuple[str, Window, Flowed]:
     """Roll back, with mail flowing."""
     with flowing(act.net, PAUSE, "back") as flow:
-        time.sleep(SETTLED)
+        flow.settle(SETTLED)
         at = time.monotonic()
         undone = act.rollback()
         window = act.postgrey_comes()
-        time.sleep(SETTLED)
+        flow.settle(SETTLED)
     return undone, window, judged(flow.sessions, at)
 
 
@@ -246,34 +254,6 @@ def judged(sessions: Sequence[Session], at: float) -> Flowed:
         dropped=tuple(one.trouble for one in sessions if one.trouble),
         new=tuple(unheard_of(before, [one for one in later if one.began > at])),
     )
-
-
-# --- files ------------------------------------------------------------------------------------------------
-
-
-class FileState(msgspec.Struct, frozen=True):
-    """All of a file that a rollback has to bring back."""
-
-    sha256: str
-    mode: int
-    owner: int
-    group: int
-
-
-def state(folder: Path) -> dict[str, FileState]:
-    """The files of a folder."""
-    return {path.name: _file_state(path) for path in sorted(folder.iterdir()) if path.is_file()}
-
-
-def _file_state(path: Path) -> FileState:
-    facts = path.stat()
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return FileState(digest, facts.st_mode, facts.st_uid, facts.st_gid)
-
-
-def changed_files(before: Mapping[str, FileState], now: Mapping[str, FileState]) -> list[str]:
-    """Names of files that are not as they were, that are new, or gone."""
-    return [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
 
 
 def _asked(gate: Gate) -> dict[str, int]:

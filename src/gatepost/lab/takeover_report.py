@@ -57,8 +57,10 @@ class TakeoverReport(msgspec.Struct, frozen=True, kw_only=True):
     """Files in Postfix's folder that are not as they were after the rollback."""
     asked: Mapping[str, int]
     """Verdicts of Gatepost, by action."""
+    asked_twice: int
+    """How often Postfix found the policy port closed, and asked once more a second later."""
     problems: tuple[str, ...]
-    """Postfix's complaints about itself or a policy service."""
+    """What else Postfix complained about."""
 
     @property
     def failures(self) -> list[str]:
@@ -98,6 +100,7 @@ def show(report: TakeoverReport, console: Console) -> None:
     _show_flow(console, "rolling back", report.flowed_back, report.window_back)
     answers = ", ".join(f"{action} {count}" for action, count in sorted(report.asked.items()))
     console.print(f"Gatepost was asked {sum(report.asked.values())} times: {answers}.")
+    console.print(f"Postfix found the policy port closed {report.asked_twice} times, and asked again.")
     _show_dialogues(console, report)
     for failure in report.failures:
         console.print(f"[bold red]Wrong:[/] {escape(failure)}")
@@ -116,13 +119,17 @@ def _show_dialogues(console: Console, report: TakeoverReport) -> None:
     found = kinds(report.differences)
     waited = report.waited
     console.print(
-        f"{report.dialogues} generated dialogues (seed {report.seed}): "
-        f"{len({one.dialogue for one in report.differences})} answered differently after taking over, "
-        f"{len({one.dialogue for one in report.differences_back})} after rolling back. At first told to wait and "
-        f"then let in: {waited['before']} before, {waited['after']} after, {waited['back']} after rolling back."
+        f"{report.dialogues} generated dialogues (seed {report.seed}): {_many(report.differences)} answered "
+        f"differently after taking over, {_many(report.differences_back)} after rolling back. At first told "
+        f"to wait and then let in: {waited['before']} before, {waited['after']} after, {waited['back']} "
+        "after rolling back (known by then)."
     )
     if found:
         console.print(_table(found))
+
+
+def _many(found: Sequence[Difference]) -> int:
+    return len({one.dialogue for one in found})
 
 
 def _table(found: Sequence[Kind]) -> Table:

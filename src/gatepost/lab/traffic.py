@@ -8,6 +8,7 @@ import contextlib
 import itertools
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -18,6 +19,7 @@ from gatepost.lab.client import Dialogue, Reply, SmtpDoor, Try, greet, offer, vi
 from gatepost.lab.compare import Session
 from gatepost.lab.dialogues import letters
 from gatepost.lab.internet import Internet
+from gatepost.lab.processes import wait_for
 
 SENDERS = ("honest", "honest6", "literal", "trio", "user", "printer", "bot", "relayer", "zen-sbl", "no-ptr")
 """Actors that connect anew for each mail, and come back when told to wait."""
@@ -27,6 +29,7 @@ LIMIT = 500
 SECONDS = 90.0
 PAUSE = 0.1
 """Between two mails of a sender."""
+PATIENCE = 30.0
 
 
 class Flow:
@@ -47,14 +50,28 @@ class Flow:
         with self._lock:
             self._sessions.append(session)
 
-    def between(self, start: float, end: float) -> list[Session]:
-        """Those that were open for any time between two moments of the monotonic clock."""
-        return [one for one in self.sessions if one.began < end and one.ended > start]
+    def settle(self, seconds: float, rounds: int = 3) -> None:
+        """Return after so many seconds, when each that connects anew has been served so often since.
+
+        Raises:
+            LabError: it does not come to that.
+        """
+        start = time.monotonic()
+        time.sleep(seconds)
+
+        def served() -> bool:
+            counts = Counter(one.who for one in self.sessions if one.began > start)
+            return all(counts[who] >= rounds for who in SENDERS)
+
+        wait_for("mail that flows", served, PATIENCE)
 
 
 @contextlib.contextmanager
 def flowing(net: Internet, pause: float, turn: str) -> Iterator[Flow]:
-    """Let mail flow while the block runs. Servers come back after `pause`; `turn` goes into senders' names."""
+    """Let mail flow while the block runs.
+
+    Servers come back after `pause` seconds; `turn` goes into the senders' names.
+    """
     actors = {actor.key: actor for actor in cast.everybody()}
     flow, done = Flow(), threading.Event()
     senders = [_Sender(actors[key], flow, done, turn) for key in SENDERS]
