@@ -1,23 +1,28 @@
-# Two commands for newcomers: `make demo` and `make test`. One for developers: `make check`.
+# Two commands for newcomers: `make demo` and `make test`. One for developers: `make check`. Two for the machine's
+# administrator: `make install` and `make uninstall` (docs/install.md).
 # Each installs what it needs and says so. CI runs `make test`, nothing else.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# What was said for an installation; nothing of it is needed. PYTHON counts only when it was said.
+PLACES := $(foreach name,DESTDIR PREFIX BINDIR LIBDIR PURGE FORCE,$(if $($(name)),$(name)='$($(name))')) \
+	PYTHON='$(if $(filter file,$(origin PYTHON)),,$(PYTHON))'
 export PYTHONPATH := src
 
-.PHONY: help demo test check format lint types layers unit e2e bench fuzz docs install system clean
+.PHONY: help demo test check format lint types layers unit e2e bench fuzz docs install uninstall venv \
+	system clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
 
-demo: install  ## a private Internet with a real Postfix: watch the door at work
+demo: venv  ## a private Internet with a real Postfix: watch the door at work
 	@scripts/system-setup demo
 	@scripts/demo
 
-test: install system check e2e  ## everything: check, and the tests against real Postfix, NSD and namespaces
+test: venv system check e2e  ## everything: check, and the tests against real Postfix, NSD and namespaces
 
-check: install lint types layers unit docs  ## format, lint, types, layers, unit tests: under a minute
+check: venv lint types layers unit docs  ## format, lint, types, layers, unit tests: under a minute
 
 lint:
 	$(BIN)/ruff format --check .
@@ -42,14 +47,20 @@ docs:
 e2e:
 	$(BIN)/python -m pytest -q tests/e2e
 
-fuzz: install  ## the codecs, fed with mutated octets for a minute each
+fuzz: venv  ## the codecs, fed with mutated octets for a minute each
 	@set -e; for part in $(basename $(notdir $(filter-out fuzz/__init__.py,$(wildcard fuzz/*.py)))); do \
 		echo "fuzz.$$part"; $(BIN)/python -m fuzz.$$part 60; done
 
-bench: install system  ## speed, as ratios against the C floor and postgrey in one run
+bench: venv system  ## speed, as ratios against the C floor and postgrey in one run
 	$(BIN)/python -m bench.policy
 
-install: $(VENV)/.installed
+install:  ## the program, its user and its service, for the whole machine (root); again: an upgrade
+	@$(PLACES) scripts/install
+
+uninstall:  ## undo `make install`; configuration and state stay unless PURGE=1
+	@$(PLACES) scripts/uninstall
+
+venv: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml
 	@scripts/python-setup $(PYTHON) $(VENV)

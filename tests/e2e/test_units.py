@@ -4,7 +4,12 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
+from support.seccomp import allowed
+
 PACKAGING = Path(__file__).parents[2] / "packaging"
+UNIT = PACKAGING / "gatepost.service"
 
 
 def analyse(*arguments):
@@ -26,10 +31,60 @@ def test_systemd_finds_nothing_wrong(tmp_path):
     assert [] == [line for line in told.splitlines() if "gatepost" in line]
 
 
+@pytest.mark.parametrize(
+    "fault", ["ProtectSistem=strict", "ProtectSystem=stric", "SystemCallFilter=@privilegd"]
+)
+def test_a_setting_with_a_typing_mistake_would_be_found(tmp_path, fault):
+    files = units(tmp_path)
+    Path(files[0]).write_text(Path(files[0]).read_text().replace("ProtectSystem=strict", fault))
+
+    assert "gatepost.service" in analyse("verify", "--man=no", *files)
+
+
 def test_the_daemon_is_hardly_exposed(tmp_path):
-    service, _ = units(tmp_path)
-    told = analyse("security", "--offline=yes", service)
+    file, _ = units(tmp_path)
+    told = analyse("security", "--offline=yes", file)
 
     exposure = re.search(r"Overall exposure level for \S+: ([\d.]+)", told)
     assert exposure, told
+    print(exposure[0])
     assert float(exposure[1]) <= 2.0
+
+
+def test_the_user_and_the_folders_are_made_as_they_should_be(tmp_path):
+    for kind in ("sysusers", "tmpfiles"):
+        folder = tmp_path / "usr" / "lib" / f"{kind}.d"
+        folder.mkdir(parents=True)
+        (folder / "gatepost.conf").write_text((PACKAGING / f"gatepost.{kind}").read_text())
+    (tmp_path / "etc").mkdir()
+    subprocess.run(["systemd-sysusers", f"--root={tmp_path}"], check=True, capture_output=True)
+    subprocess.run(["systemd-tmpfiles", "--create", f"--root={tmp_path}"], check=True, capture_output=True)
+
+    entry = (tmp_path / "etc" / "passwd").read_text().strip()
+    _, _, user, group, about, home, shell = entry.split(":")
+    assert ("Gatepost policy service", "/var/lib/gatepost", "/usr/sbin/nologin") == (about, home, shell)
+    assert {
+        "etc/gatepost": (0o750, 0, int(group)),
+        "var/lib/gatepost": (0o750, int(user), int(group)),
+        "var/backups/gatepost": (0o700, 0, 0),
+    } == {
+        name: (told.st_mode & 0o7777, told.st_uid, told.st_gid)
+        for name in ("etc/gatepost", "var/lib/gatepost", "var/backups/gatepost")
+        for told in [(tmp_path / name).stat()]
+    }
+
+
+def test_of_what_is_privileged_only_giving_a_file_to_an_own_group_is_left():
+    left = allowed(re.findall(r"^SystemCallFilter=(.*)", UNIT.read_text(), re.MULTILINE))
+
+    assert {"read", "sendmsg", "execve", "prlimit64", "chown", "fchownat"} <= left
+    assert set() == left & {
+        "mount",
+        "ptrace",
+        "bpf",
+        "setuid",
+        "setgroups",
+        "chroot",
+        "init_module",
+        "reboot",
+    }

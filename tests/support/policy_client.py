@@ -32,11 +32,13 @@ def request(**attributes):
 
 
 class PolicyClient:
-    """A connection to a policy service: `inet` (host, port) or the path of a unix socket."""
+    """A connection to a policy service: (host, port), the path of a unix socket, or a connected socket."""
 
     def __init__(self, where, timeout=10.0):
         if isinstance(where, tuple):
             self.socket = socket.create_connection(where, timeout)
+        elif isinstance(where, socket.socket):
+            self.socket = where
         else:
             self.socket = socket.socket(socket.AF_UNIX)
             self.socket.settimeout(timeout)

@@ -58,6 +58,6 @@ def test_lists_that_postfix_could_not_use(text):
 
 
 def test_words_that_are_no_restriction():
-    items = split_items("permit_mynetworks, greylist, rejectt", RECIPIENT)
+    items = split_items("permit_mynetworks, greylist, rejectt, Greylist", RECIPIENT)
 
-    assert ["rejectt"] == [item.text for item in unknown(items, {"Greylist"})]
+    assert ["rejectt", "Greylist"] == [item.text for item in unknown(items, {"greylist"})]

@@ -115,6 +115,22 @@ def test_exceptions_by_helo_name_go_along():
     assert [] == names(result, "smtpd_helo_restrictions")
 
 
+@pytest.mark.parametrize(
+    ("restrictions", "option"),
+    [
+        ("reject_rbl_client zen.spamhaus.org", "rbl_override"),
+        ("reject_unknown_client_hostname", "client_override"),
+        ("reject_rbl_client zen.spamhaus.org, reject_unknown_client_hostname", "client_override"),
+    ],
+)
+def test_exceptions_by_client_go_along(restrictions, option):
+    main = f"smtpd_client_restrictions = check_client_access hash:/friends, {restrictions}\n"
+    takeover, result = taken(f"{GUARDED}\n{main}")
+
+    assert "hash:/friends" == said(takeover)[f"access.{option}"]
+    assert [] == names(result, "smtpd_client_restrictions")
+
+
 def test_exceptions_that_something_else_needs_stay_as_well():
     takeover, result = taken(
         f"{GUARDED}\nsmtpd_helo_restrictions = check_helo_access hash:/helo, "
@@ -136,7 +152,7 @@ def test_exceptions_that_something_else_needs_stay_as_well():
             "cannot be read",
         ),
         (
-            "smtpd_client_restrictions = check_client_access hash:/x, reject_unknown_client_hostname\n",
+            "smtpd_sender_restrictions = check_sender_access hash:/x, reject_unknown_sender_domain\n",
             "before it excepts clients",
         ),
     ],

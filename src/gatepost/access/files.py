@@ -50,6 +50,7 @@ def wanted_files(options: AccessOptions) -> Iterator[Wanted]:
         (options.sender_access, "sender", "all"),
         (options.recipient_access, "recipient", "all"),
         (options.rbl_override, "client", "lists"),
+        (options.client_override, "client", "client"),
     )
     for names, looks_at, scope in maps:
         for name in names:

@@ -11,7 +11,8 @@ class InlineEntry(Options, frozen=True):
     looks_at: str = ""
     """`client`, `helo`, `sender` or `recipient`. Empty: mail addresses are senders, all else are clients."""
     scope: str = "all"
-    """What an allow entry excuses: `all`, `helo`, `lists` (block lists) or `greylist`."""
+    """What an allow entry excuses: `all`, `helo`, `lists` (block lists), `client` (block lists and reverse
+    names) or `greylist`."""
     comment: str = ""
     """For people: why."""
 
@@ -28,6 +29,9 @@ class AccessOptions(Options, frozen=True):
     """Postfix access maps over the HELO name. What they allow is excused from HELO rules only."""
     rbl_override: tuple[str, ...] = ()
     """Postfix access maps over the client. What they allow is excused from block lists only."""
+    client_override: tuple[str, ...] = ()
+    """Postfix access maps over the client. What they allow is excused from block lists and from rules about
+    the reverse name."""
     client_access: tuple[str, ...] = ()
     """Postfix access maps over the client: its verified name, then its address. What they allow passes."""
     sender_access: tuple[str, ...] = ()

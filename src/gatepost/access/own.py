@@ -24,7 +24,7 @@ from gatepost.store.base import ListEntry
 
 LISTS = ("allow", "deny", "expect")
 LOOKS_AT = ("client", "helo", "sender", "recipient")
-SCOPES = ("all", "helo", "lists", "greylist")
+SCOPES = ("all", "helo", "lists", "client", "greylist")
 OWN_LIST = "own list"
 MAX_LENGTH = 320
 
@@ -49,7 +49,7 @@ def entry_error(entry: ListEntry) -> str:
     if entry.looks_at not in LOOKS_AT:
         return f'an entry is about client, helo, sender or recipient, not about "{entry.looks_at}"'
     if entry.scope not in SCOPES:
-        return f'"{entry.scope}" is no scope; there are all, helo, lists and greylist'
+        return f'"{entry.scope}" is no scope; there are all, helo, lists, client and greylist'
     if entry.list != "allow" and entry.scope != "all":
         return "only what is allowed has a scope"
     if entry.list == "expect" and entry.looks_at != "recipient":

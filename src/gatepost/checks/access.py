@@ -27,6 +27,10 @@ RULES = (
     Rule(name="access.allow", says="An own list lets this mail in, whatever else is found."),
     Rule(name="access.allow_helo", says="An own list (helo_access) excuses this HELO name from HELO rules."),
     Rule(name="access.allow_lists", says="An own list (rbl_override) excuses this client from block lists."),
+    Rule(
+        name="access.allow_client",
+        says="An own list (client_override) excuses this client from block lists and reverse name rules.",
+    ),
     Rule(name="access.allow_greylist", says="An own list excuses this mail from greylisting."),
     Rule(name="access.expect", says="The recipient expects mail now, so that it is not greylisted."),
     Rule(name="access.note", says="An own list asks only to write down that this mail came (INFO, WARN)."),
@@ -35,6 +39,7 @@ RULES = (
 _EXCUSES = {
     "helo": ("access.allow_helo", ("helo.*",)),
     "lists": ("access.allow_lists", ("dnsbl.*", "rhsbl.*")),
+    "client": ("access.allow_client", ("ptr.*", "dnsbl.*", "rhsbl.*")),
     "greylist": ("access.allow_greylist", ("greylist.*",)),
 }
 _THING = {

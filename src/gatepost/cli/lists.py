@@ -31,8 +31,12 @@ Helo = Annotated[bool, typer.Option("--helo", help="WHAT is about the HELO name.
 Sender = Annotated[bool, typer.Option("--sender", help="WHAT is about the sender.")]
 Recipient = Annotated[bool, typer.Option("--recipient", help="WHAT is about the recipient.")]
 Scope = Annotated[
-    Literal["all", "helo", "lists", "greylist"],
-    typer.Option("--scope", help="What is excused: everything, HELO rules, block lists, or greylisting."),
+    Literal["all", "helo", "lists", "client", "greylist"],
+    typer.Option(
+        "--scope",
+        help="What is excused: everything, HELO rules, block lists, block lists and "
+        "reverse names (client), or greylisting.",
+    ),
 ]
 For = Annotated[str, typer.Option("--for", metavar="TIME", help="How long it stays, e.g. 15m, 12h, 30d.")]
 Comment = Annotated[str, typer.Option("--comment", metavar="TEXT", help="Why; for people.")]
@@ -190,4 +194,9 @@ def _remove(desk: Desk, entry: ListEntry, *, json: bool) -> None:
 
 
 _DONE = {"allow": "allowed", "deny": "denied", "expect": "their mail is let in without delay"}
-_SCOPES = {"helo": "against HELO rules", "lists": "against block lists", "greylist": "against greylisting"}
+_SCOPES = {
+    "helo": "against HELO rules",
+    "lists": "against block lists",
+    "client": "against block lists and reverse name rules",
+    "greylist": "against greylisting",
+}

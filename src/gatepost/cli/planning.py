@@ -19,7 +19,7 @@ from gatepost.postfix.instance import Instance
 from gatepost.postfix.lines import ConfError
 from gatepost.postfix.ourline import OurLine, normal_server, port_of
 from gatepost.postfix.plan import Plan, make_plan, unified
-from gatepost.postfix.reading import read_instance
+from gatepost.postfix.reading import ask_postconf, read_instance
 from gatepost.postfix.takeover import Known, Takeover, take_over
 from gatepost.server.owner import owner_of_port
 from gatepost.server.place import Inet, Unix, place
@@ -58,7 +58,19 @@ class Planned(msgspec.Struct, frozen=True):
         return self.owner.startswith("postgrey")
 
 
-def planned(config_dir: Path | None, config_file: Path | None, *, take: bool) -> Planned:
+def config_folder(given: Path | None) -> str:
+    """The folder of main.cf; the one that postconf finds by itself when none is given.
+
+    Raises:
+        CommandError: postconf cannot tell.
+    """
+    try:
+        return str(given.absolute()) if given else ask_postconf("-h", "config_directory").strip()
+    except ConfError as error:
+        raise CommandError(str(error)) from None
+
+
+def planned(config_dir: str, config_file: Path | None, *, take: bool) -> Planned:
     """The plan for the Postfix in a folder and our configuration.
 
     Raises:
@@ -69,7 +81,7 @@ def planned(config_dir: Path | None, config_file: Path | None, *, take: bool) ->
     port = port_of(line.server)
     owner = owner_of_port(int(port)) if port.isdigit() else ""
     try:
-        instance = read_instance(str(config_dir or ""))
+        instance = read_instance(config_dir)
         takeover = take_over(instance, line, _known(line, owner)) if take else Takeover()
         takeover, ours = _into_our_file(takeover, config_file)
         plan = make_plan(instance, line, takeover.gone)

@@ -1,16 +1,23 @@
 """`gatepost postfix`: put Gatepost in front of a Postfix, take it back, and look at what is there."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
-from gatepost.cli.arguments import ConfigFile, Json
+from gatepost.cli.arguments import ConfigFile, Json, configured
 from gatepost.cli.main import new_app
-from gatepost.cli.planning import Planned, planned
-from gatepost.cli.show import say, say_json, say_table
+from gatepost.cli.planning import Planned, config_folder, our_line, planned
+from gatepost.cli.postfix_apply import carry_out, tidy_up
+from gatepost.cli.postfix_gate import Gate
+from gatepost.cli.postfix_rollback import BackupDir, Yes, rollback
+from gatepost.cli.postfix_switch import switched
+from gatepost.cli.show import say, say_json, say_table, warn
 from gatepost.config.expected import plain
+from gatepost.config.places import config_file
+from gatepost.postfix.backups import BACKUPS
 from gatepost.postfix.takeover import Takeover
 
 app = new_app(
@@ -42,7 +49,7 @@ def plan(
     config_dir: ConfigDir = None, take_over: TakeOver = False, config: ConfigFile = None, json: Json = False
 ) -> None:
     """Show what `apply` would change in main.cf and master.cf, each with its reason; changes nothing."""
-    made = planned(config_dir, config, take=take_over)
+    made = planned(config_folder(config_dir), config, take=take_over)
     if json:
         say_json(as_json(made))
         return
@@ -50,6 +57,40 @@ def plan(
     if made.changes:
         say()
         say("Nothing was changed. To do it: gatepost postfix apply" + (" --take-over" if take_over else ""))
+
+
+@app.command()
+def apply(
+    *,
+    config_dir: ConfigDir = None,
+    take_over: TakeOver = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be written, and write nothing.")
+    ] = False,
+    yes: Yes = False,
+    backups: BackupDir = BACKUPS,
+    config: ConfigFile = None,
+    json: Json = False,
+) -> None:
+    """Do what `plan` shows: keep the files, write, let Postfix check and reload, probe by SMTP, or undo all.
+
+    Exit status 1 when it was left or brought back.
+    """
+    folder = config_folder(config_dir)
+    options = configured(config, alone=True)
+    gate = Gate(options, config_file(config), our_line(options).server)
+    tidy_up(folder, gate, backups=backups, dry_run=dry_run)
+    made = planned(folder, config, take=take_over)
+    if not json:
+        show_plan(made)
+        say()
+    with ExitStack() as stack:
+        if made.postgrey_holds and made.changes and not dry_run:
+            stack.enter_context(switched(made.owner, made.line.server, warn))
+        carry_out(made.changes, folder, gate, backups=backups, yes=yes, dry_run=dry_run, json=json)
+
+
+app.command()(rollback)
 
 
 def as_json(made: Planned) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from gatepost.config.read import Reader
 FILES = (
     "helo_access",
     "rbl_override",
+    "client_override",
     "client_access",
     "sender_access",
     "recipient_access",

@@ -65,7 +65,13 @@ def config_file(given: Path | None) -> Path | None:
     """The file to read: the one given, else the system's when there is one, else none."""
     if given is not None:
         return given
-    return SYSTEM_CONFIG if SYSTEM_CONFIG.exists() else None
+    try:
+        SYSTEM_CONFIG.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError:
+        pass  # its folder is closed to us: reading it will say so, where the defaults would be a wrong answer
+    return SYSTEM_CONFIG
 
 
 def _first(directories: str | None) -> Path | None:

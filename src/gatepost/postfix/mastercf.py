@@ -37,6 +37,8 @@ class Service(msgspec.Struct, frozen=True):
     """`y`, `n`, or `-` for the default (`n` since Postfix 3.0)."""
     command: str
     overrides: tuple[Override, ...]
+    remark: str
+    """A `#` among the arguments, which is no remark to Postfix; empty when there is none."""
     end: int
     """Where its last word ends in the file."""
     line: int
@@ -100,6 +102,7 @@ def _service(line: LogicalLine) -> Service:
         chroot=chroot,
         command=command,
         overrides=tuple(_overrides(line, words[_FIELDS:])),
+        remark=next((word.text for word in words[_FIELDS:] if word.text.startswith("#")), ""),
         end=line.places[words[-1].end - 1] + 1,
         line=line.number,
     )

@@ -76,7 +76,7 @@ class OursOptions(Options, frozen=True):
 
 
 async def read_ours(
-    options: OursOptions, clock: Clock, run: Run = run_program, proc: Path = Path("/proc/net")
+    options: OursOptions, clock: Clock, run: Run = run_program, proc: Path = Path("/proc/self/net")
 ) -> Ours:
     """What is ours, now. `run` starts programs; `proc` is where Linux lists its addresses."""
     missing: list[str] = []

@@ -17,15 +17,12 @@ SECONDS = 20.0
 _PATH = "/usr/sbin:/sbin:/usr/local/sbin"
 
 
-def read_instance(config_dir: str = "") -> Instance:
-    """The Postfix that is configured in a folder; empty: the one that postconf finds by itself.
+def read_instance(folder: str) -> Instance:
+    """The Postfix that is configured in a folder.
 
     Raises:
         ConfError: it cannot be read, or cannot be understood.
     """
-    folder = (
-        str(Path(config_dir).absolute()) if config_dir else ask_postconf("-h", "config_directory").strip()
-    )
     octets = {name: _octets(f"{folder}/{name}") for name in ("main.cf", "master.cf")}
     return instance_of(folder, octets["main.cf"], octets["master.cf"])
 

@@ -21,6 +21,7 @@ def refuse_unclear(instance: Instance, line: OurLine) -> None:
             "service its own timeout and default action, so that a stopped Gatepost would stop mail"
         )
     _refuse_templates(instance)
+    _refuse_what_kills_smtpd(instance)
     if not instance.mx_services:
         raise ConfError(_no_mx(instance), 0, instance.master_file)
     _refuse_unreachable(instance, line)
@@ -34,6 +35,18 @@ def _refuse_templates(instance: Instance) -> None:
         for text, at in [(service.name, service.line), *((o.value, o.line) for o in service.overrides)]:
             if found := placeholder("", text):
                 raise ConfError(_UNFILLED.format(found), at, instance.master_file)
+
+
+def _refuse_what_kills_smtpd(instance: Instance) -> None:
+    """What postconf and `postfix check` say nothing of, and smtpd ends at."""
+    for service in instance.smtp_services:
+        if service.remark:
+            reason = f'smtpd takes no arguments, and "{service.remark}" is one: no remark can stand there'
+            raise ConfError(reason, service.line, instance.master_file)
+    for name in sorted(instance.classes):
+        if instance.raw(name) is None:
+            reason = f'the restriction class "{name}" is declared and defined nowhere'
+            raise instance.unclear(reason, "smtpd_restriction_classes")
 
 
 def _no_mx(instance: Instance) -> str:

@@ -145,9 +145,11 @@ def _item(word: Word, argument: Word | None, warning: Word | None, parameter: st
 
 
 def unknown(items: Iterable[Item], classes: Collection[str]) -> list[Item]:
-    """Restrictions that Postfix does not know: it answers 451 4.3.5 when it comes to them."""
-    names = {name.lower() for name in classes}
-    return [item for item in items if item.name not in KNOWN and item.name not in names]
+    """Restrictions that Postfix does not know: it answers 451 4.3.5 when it comes to them.
+
+    Its own names it knows in any case of letters, classes only as they are declared.
+    """
+    return [item for item in items if item.name not in KNOWN and item.text not in classes]
 
 
 def policy_of(item: Item, line: int = 0) -> Policy:

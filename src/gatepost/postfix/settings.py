@@ -1,7 +1,7 @@
 """What Postfix's own settings say, as values: parameters, lists of patterns, networks, addresses.
 
 Pure: text in, values out. The forms are those of postconf(5) (`mynetworks`,
-`mydestination`), cidr_table(5) and, for interface addresses, of Linux' `/proc/net`.
+`mydestination`), cidr_table(5) and, for interface addresses, of Linux' `/proc/self/net`.
 Nothing here raises: what is not understood is handed back as such.
 """
 

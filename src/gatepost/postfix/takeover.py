@@ -29,10 +29,14 @@ LISTS = (
     RECIPIENT,
 )
 MAPS = {
-    ("smtpd_helo_restrictions", "check_helo_access"): ("helo_access", "helo"),
-    ("smtpd_client_restrictions", "check_client_access"): ("rbl_override", "lists"),
+    ("smtpd_helo_restrictions", "check_helo_access"): {"helo": "helo_access"},
+    ("smtpd_client_restrictions", "check_client_access"): {
+        "lists": "rbl_override",
+        "ptr": "client_override",
+    },
 }
-"""Our option for an access map, and the family of what it excepts from, by list and restriction."""
+"""Our option for an access map, by the family of what it excepts from, by list and restriction. A later one
+excepts from all before it, too."""
 
 
 class Moved(msgspec.Struct, frozen=True):
@@ -171,7 +175,8 @@ class _Walk:
         self.items = read_list(raw, parameter, partial(instance.raw, service=service)).items
         self.moved: list[Moved] = []
         self.left: list[Left] = []
-        self.gone: set[int] = set()
+        self.gone: dict[int, str] = {}
+        """Items that leave Postfix, and their family."""
         self.where = f"{parameter} of {service.key}" if service else parameter
 
     def candidates(self) -> Iterator[tuple[int, Item, Counterpart | str]]:
@@ -203,7 +208,7 @@ class _Walk:
             else:
                 notes = (*found.notes, *self._notes(number))
                 self._move(number, found.settings, notes)
-                self.gone.add(number)
+                self.gone[number] = found.family
         if self.gone:
             self._move_maps()
 
@@ -218,8 +223,8 @@ class _Walk:
         return ""
 
     def _not_carried(self, item: Item, family: str) -> str:
-        option, excepts = MAPS.get((self.parameter, item.name), ("", ""))
-        if excepts != family:
+        option = self._options(item).get(family)
+        if option is None:
             return f"{item.text} before it excepts clients from it, and would not do so in Gatepost"
         return self.known.honours(option, item.argument)
 
@@ -228,18 +233,20 @@ class _Walk:
         if OWN_CLIENTS[0] not in before:
             yield "it held for own clients, too, whom Gatepost never refuses"
 
+    def _options(self, item: Item) -> dict[str, str]:
+        """Our options that an access map of this list can stand in, by family."""
+        return MAPS.get((self.parameter, item.name), {})
+
     def _move_maps(self) -> None:
         """Access maps whose exceptions Gatepost needs; one that Postfix needs no more leaves it."""
         for number, item in enumerate(self.items):
-            option, _ = MAPS.get((self.parameter, item.name), ("", ""))
+            options = self._options(item)
             later = range(number + 1, len(self.items))
-            if (
-                not option
-                or not any(n in self.gone for n in later)
-                or self.known.honours(option, item.argument)
-            ):
+            needed = [option for family, option in options.items() if family in map(self.gone.get, later)]
+            if not needed or self.known.honours(needed[-1], item.argument):
                 continue
-            setting = Setting(("access", option), item.argument, f"{item.text} in Postfix", how="append")
+            comment = f"{item.text} in Postfix"
+            setting = Setting(("access", needed[-1]), item.argument, comment, how="append")
             still = [n for n in later if n not in self.gone and not self._is_idle(self.items[n])]
             notes = ("stays in Postfix, too, for what comes after it there",) if still else ()
             self._move(number, (setting,), notes, stays=bool(still))

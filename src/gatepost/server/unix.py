@@ -23,15 +23,28 @@ def open_unix(where: Unix, mode: str, group: str) -> Listener:
         ListenError: we cannot listen there.
     """
     permissions, gid = _permissions(where, mode), _gid(where, group)
+    listener = _bound(where)
+    try:
+        os.chown(where.path, -1, gid)
+        Path(where.path).chmod(permissions)
+        listener.socket.listen(BACKLOG)
+    except OSError as error:
+        listener.close()  # and its file: to one that nobody may connect to, no later start could get through
+        why = error.strerror
+        if group and isinstance(error, PermissionError):
+            why = f'we cannot give it to the group "{group}", since our user is not in it'
+        raise ListenError(f"{where}: {why}") from None
+    return listener
+
+
+def _bound(where: Unix) -> Listener:
+    """A socket at the path, to which nobody may connect before group and mode are right."""
     opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o777)  # nobody may connect before group and mode are right
+    opened.setblocking(False)
+    before = os.umask(0o777)
     try:
         _clear(where)
         opened.bind(where.path)
-        os.chown(where.path, -1, gid)
-        Path(where.path).chmod(permissions)
-        opened.listen(BACKLOG)
-        opened.setblocking(False)
     except OSError as error:
         opened.close()
         raise ListenError(f"{where}: {error.strerror}") from None
