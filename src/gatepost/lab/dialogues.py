@@ -55,9 +55,9 @@ RECIPIENTS: Draw = {
     "excused": 7,
 }
 
-STRANGERS = ("honest", "honest6", "literal", "trio", "second-mx", "shop", "carol", "dave", "ptr-mismatch")
+STRANGERS = ("honest", "literal", "trio", "second-mx", "shop", "dave", "ptr-mismatch", "helo-reserved")
 LISTED = ("zen-sbl", "zen-xbl", "zen-pbl", "zen6")
-NEW = ("stranger", "bot", "guesser", "erin", "frank")
+NEW = ("stranger", "bot", "honest6", "carol", "relayer", "null-mx")
 """Clients who never come twice as the same sender, and so are always told to wait where strangers are."""
 
 
