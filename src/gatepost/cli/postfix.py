@@ -11,6 +11,7 @@ from gatepost.cli.arguments import ConfigFile, Json, configured
 from gatepost.cli.main import new_app
 from gatepost.cli.planning import Planned, config_folder, our_line, planned
 from gatepost.cli.postfix_apply import carry_out, tidy_up
+from gatepost.cli.postfix_audit import audit
 from gatepost.cli.postfix_gate import Gate
 from gatepost.cli.postfix_rollback import BackupDir, Yes, rollback
 from gatepost.cli.postfix_switch import switched
@@ -91,6 +92,7 @@ def apply(
 
 
 app.command()(rollback)
+app.command()(audit)
 
 
 def as_json(made: Planned) -> dict[str, Any]:

@@ -41,6 +41,8 @@ class Instance(msgspec.Struct, frozen=True):
         if override is not None:
             return override.value
         entry = self.main.find(parameter)
+        if entry is None and parameter == "config_directory":
+            return self.config_dir  # postconf -d says what was built in, Postfix itself where it was started
         return entry.value if entry is not None else self.defaults.get(parameter)
 
     def value(self, parameter: str, service: Service | None = None) -> str:

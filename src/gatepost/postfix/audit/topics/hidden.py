@@ -1,0 +1,96 @@
+"""Containers and proxies that hide the client's address, so that every client looks like one of our own."""
+
+from collections.abc import Iterator
+from ipaddress import ip_interface
+
+from gatepost.network import Address, Network, is_public, parse_address, parse_network
+from gatepost.postfix.audit.base import Fault, Finding, Severity
+from gatepost.postfix.audit.restricted import set_to
+from gatepost.postfix.audit.scene import Scene
+from gatepost.postfix.settings import split_list
+
+ENOUGH = 20
+"""Connections in the log from which it tells something."""
+PROXY = ("smtpd_upstream_proxy_protocol", "postscreen_upstream_proxy_protocol")
+DOCKERS = parse_network("172.16.0.0/12")
+
+RELAYS = Fault(
+    "hidden.relays",
+    Severity.SERIOUS,
+    "Every client seems to be one of our own",
+    "All connections come from one private address, and it is in mynetworks: something in front (a "
+    "container's gateway, NAT, a proxy) hides who connects, and everybody may relay.",
+    "Let the client's address through, and take that address out of mynetworks.",
+)
+HIDES = Fault(
+    "hidden.clients",
+    Severity.WARNING,
+    "Every client has the same address",
+    "All connections come from one private address: something in front hides who connects. Block lists, "
+    "reverse names, greylisting and bans all judge that one address.",
+    "Let the client's address through: publish the port without a userland proxy or in the host's network, "
+    "or use the PROXY protocol.",
+)
+BRIDGE = Fault(
+    "hidden.bridge",
+    Severity.WARNING,
+    "A container network counts as our own",
+    "Connections from outside can come from the gateway of such a network (userland proxy, IPv6 without "
+    "NAT rules); then strangers look like own clients and may relay.",
+    "Take it out of mynetworks; name the one container that sends mail, or let it log in.",
+)
+FAULTS = (RELAYS, HIDES, BRIDGE)
+
+
+def look(scene: Scene) -> Iterator[Finding]:
+    """What the log and the interfaces say of who connects."""
+    if any(scene.instance.value(name).strip() for name in PROXY):
+        return
+    yield from _one_client(scene)
+    yield from _bridge(scene)
+
+
+def _networks(scene: Scene) -> list[Network]:
+    known = scene.facts.networks
+    texts = known if known is not None else split_list(scene.instance.value("mynetworks"))
+    return [network for text in texts if (network := parse_network(text))]
+
+
+def _one_client(scene: Scene) -> Iterator[Finding]:
+    clients = {
+        a: n for text, n in scene.facts.clients.items() if (a := parse_address(text)) and not a.is_loopback
+    }
+    if len(clients) != 1 or sum(clients.values()) < ENOUGH:
+        return
+    ((address, count),) = clients.items()
+    if is_public(address):
+        return
+    seen = f"{scene.facts.log}: the latest {count} connections all come from {address}"
+    if any(address in network for network in _networks(scene)):
+        yield RELAYS.found(
+            f"{seen}; {scene.says('mynetworks')}", set_to(scene, "mynetworks", "127.0.0.0/8 [::1]/128")
+        )
+    else:
+        yield HIDES.found(seen, f"{HIDES.remedy} For HAProxy:\n{set_to(scene, PROXY[0], 'haproxy')}")
+
+
+def _bridge(scene: Scene) -> Iterator[Finding]:
+    """Networks of bridges, or in a container any network of its interfaces."""
+    for network in _networks(scene):
+        if network.num_addresses == 1 or not _is_bridge(scene, network):
+            continue
+        seen = f"{scene.says('mynetworks')}; {network} is in it"
+        why = scene.facts.container or f"interfaces: {', '.join(scene.facts.interfaces)}"
+        yield BRIDGE.found(f"{seen}; {why}", set_to(scene, "mynetworks", "127.0.0.0/8 [::1]/128"))
+
+
+def _is_bridge(scene: Scene, network: Network) -> bool:
+    own = [ip_interface(text).ip for text in scene.facts.interfaces]
+    inside = [address for address in own if address in network and not address.is_loopback]
+    if scene.facts.container:
+        return bool(inside) and not any(map(is_public, inside))
+    return any(_docker(address) for address in inside)
+
+
+def _docker(address: Address) -> bool:
+    return DOCKERS is not None and address in DOCKERS
