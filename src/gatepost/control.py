@@ -15,7 +15,14 @@ from gatepost.config.schema import Config
 from gatepost.observe.record import Recorder
 from gatepost.server.control import Command, CommandError, Peer
 from gatepost.server.policy import PolicyServer
-from gatepost.store.base import ListEntry, Store, StoreError
+from gatepost.store.base import Brought, BroughtClient, ListEntry, Store, StoreError
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """What `greylist.bring` takes; the length of a request bounds it."""
+
+    triplets: tuple[Brought, ...] = ()
+    clients: tuple[BroughtClient, ...] = ()
 
 
 class Running(Protocol):
@@ -49,6 +56,7 @@ class Commands:
             "list.remove": self.remove,
             "list.entries": self.entries,
             "journal.find": self.find,
+            "greylist.bring": self.bring,
         }
 
     async def status(self, _arguments: dict[str, object], _peer: Peer) -> dict[str, Any]:
@@ -123,6 +131,20 @@ class Commands:
         except StoreError as error:
             raise CommandError(f"the own lists cannot be read: {error}") from None
         return [msgspec.to_builtins(entry) for entry in found]
+
+    async def bring(self, arguments: dict[str, object], _peer: Peer) -> dict[str, int]:
+        """Remember triplets and networks that another greylisting did; a batch of what `import` reads."""
+        try:
+            batch = msgspec.convert(arguments, Batch)
+        except msgspec.ValidationError as error:
+            raise CommandError(f"not triplets: {error}") from None
+        daemon = self._daemon
+        try:
+            return await daemon.store.greylist.bring(
+                batch.triplets, batch.clients, daemon.clock.now(), daemon.parts.greylist.terms
+            )
+        except StoreError as error:
+            raise CommandError(f"the triplets could not be kept: {error}") from None
 
     async def find(self, arguments: dict[str, object], _peer: Peer) -> list[Any]:
         """Journal entries, the newest first."""

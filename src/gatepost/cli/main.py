@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "restore": ("restore", "Own lists and correspondents as an earlier snapshot has them."),
     "config": ("config", "Check, show and explain the configuration."),
     "postfix": ("postfix", "Put Gatepost in front of a Postfix, take it back, look at what is there."),
+    "import": ("import_", "Move over from postgrey and from Postfix access maps."),
     "lab": ("lab", "A private Internet with a real Postfix, to try Gatepost in."),
 }
 """Command: module in this folder, and a sentence for `--help`."""

@@ -72,6 +72,26 @@ class Meeting(msgspec.Struct, frozen=True, gc=False):
     """Seconds still to wait; 0 when it passes."""
 
 
+class Brought(msgspec.Struct, frozen=True, gc=False):
+    """A triplet, normalised as ours are, that another greylisting remembered; times in seconds since 1970."""
+
+    network: str
+    sender: str
+    recipient: str
+    first: float
+    last: float
+    passed: bool
+
+
+class BroughtClient(msgspec.Struct, frozen=True, gc=False):
+    """A network of which another greylisting counted mails that waited and came back."""
+
+    network: str
+    successes: int
+    last: float
+    """Its last mail, in seconds since 1970."""
+
+
 class Greylist(Protocol):
     """Triplets and the networks that proved themselves."""
 
@@ -93,6 +113,16 @@ class Greylist(Protocol):
 
     def accept(self, triplets: Sequence[Triplet], now: float, terms: Terms) -> None:
         """Remember these as passed: other recipients of a mail that passed. Not waited for."""
+        ...
+
+    async def bring(
+        self, triplets: Sequence[Brought], clients: Sequence[BroughtClient], now: float, terms: Terms
+    ) -> dict[str, int]:
+        """Remember what another greylisting did, on the disk; what is known better here stays.
+
+        Answers how many triplets were `taken`, `known` already, `over` by the terms, or left because their
+        network is `crowded`, and how many `clients` were changed. The same again changes nothing.
+        """
         ...
 
     async def expire(self, now: float, terms: Terms) -> int:

@@ -20,7 +20,17 @@ from urllib.parse import quote
 
 from gatepost.clock import Clock
 from gatepost.store import lists, migrate, pages, rows
-from gatepost.store.base import JournalEntry, ListEntry, Lists, Meeting, StoreError, Terms, Triplet
+from gatepost.store.base import (
+    Brought,
+    BroughtClient,
+    JournalEntry,
+    ListEntry,
+    Lists,
+    Meeting,
+    StoreError,
+    Terms,
+    Triplet,
+)
 from gatepost.store.book import Book
 from gatepost.store.correspondents import last_written
 from gatepost.store.file import connect, told
@@ -103,6 +113,15 @@ class GreylistBeside:
 
     def accept(self, triplets: Sequence[Triplet], now: float, terms: Terms) -> None:
         """Nothing is changed."""
+
+    async def bring(
+        self,
+        triplets: Sequence[Brought],  # noqa: ARG002
+        clients: Sequence[BroughtClient],  # noqa: ARG002
+        now: float,  # noqa: ARG002
+        terms: Terms,  # noqa: ARG002
+    ) -> dict[str, int]:
+        raise StoreError("no triplet can be brought: the store was opened for reading")
 
     async def expire(self, now: float, terms: Terms) -> int:  # noqa: ARG002
         return 0

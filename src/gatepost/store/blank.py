@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from gatepost.store.base import (
+    Brought,
+    BroughtClient,
     Correspondents,
     Greylist,
     Journal,
@@ -28,6 +30,15 @@ class BlankGreylist:
 
     def accept(self, triplets: Sequence[Triplet], now: float, terms: Terms) -> None:
         """Nothing is remembered."""
+
+    async def bring(
+        self,
+        triplets: Sequence[Brought],  # noqa: ARG002
+        clients: Sequence[BroughtClient],  # noqa: ARG002
+        now: float,  # noqa: ARG002
+        terms: Terms,  # noqa: ARG002
+    ) -> dict[str, int]:
+        raise StoreError("nothing is remembered here, no triplets neither")
 
     async def expire(self, now: float, terms: Terms) -> int:  # noqa: ARG002
         return 0

@@ -13,6 +13,8 @@ from gatepost.store.judge import (
     Client,
     Row,
     accepted,
+    brought,
+    brought_client,
     is_over,
     is_proven,
     judge,
@@ -67,6 +69,25 @@ class Book:
     def accept(self, triplet: Triplet, now: float, terms: Terms) -> None:
         """Remember a triplet as passed."""
         self._set(triplet, accepted(self.rows.get(triplet), now, terms))
+
+    def bring(self, triplet: Triplet, row: Row, now: float, terms: Terms) -> str:
+        """Remember what another greylisting says of a triplet; what became of it (`bringing.FATES`)."""
+        at = milliseconds(now)
+        if is_over(row, at, terms):
+            return "over"
+        merged = brought(self.rows.get(triplet), row, at, terms)
+        if merged is None:
+            return "known"
+        if not merged.passed and self._is_crowded(triplet, now, terms):
+            return "crowded"
+        self._set(triplet, merged)
+        return "taken"
+
+    def bring_client(self, network: str, client: Client, now: float, terms: Terms) -> bool:
+        """Remember what another greylisting counted of a network; whether that changed anything."""
+        merged = brought_client(self.clients.get(network), client, milliseconds(now), terms)
+        self._set_client(network, merged)
+        return merged is not None
 
     def forget(self, triplet: Triplet) -> None:
         """Drop a triplet whose time is over."""

@@ -95,6 +95,36 @@ def accepted(row: Row | None, now: float, terms: Terms) -> Row | None:
     return Row(row.first, at, at)
 
 
+def brought(row: Row | None, other: Row, at: int, terms: Terms) -> Row | None:
+    """The row of a triplet that another greylisting remembers as `other`; None: as it was."""
+    if row is None or is_over(row, at, terms):
+        return other
+    if row.passed and not other.passed:
+        return None
+    first = min(row.first, other.first)
+    merged = Row(first, first)
+    if row.passed:
+        merged = Row(first, max(row.last, other.last), row.passed)
+    elif other.passed:
+        merged = Row(first, other.last, other.passed)
+    return None if merged == row else merged
+
+
+def brought_client(client: Client | None, other: Client, at: int, terms: Terms) -> Client | None:
+    """The client of which another greylisting knows `other`; None: as it was."""
+    if is_forgotten(other, at, terms):
+        return None
+    if client is None or is_forgotten(client, at, terms):
+        return other
+    merged = Client(
+        max(client.successes, other.successes),
+        max(client.counted, other.counted),
+        min(client.first, other.first),
+        max(client.last, other.last),
+    )
+    return None if merged == client else merged
+
+
 def is_proven(client: Client, now: float, terms: Terms) -> bool:
     """True when the network came back often enough, and not too long ago."""
     if not 0 < terms.clients_after <= client.successes:

@@ -10,8 +10,9 @@ from itertools import count
 
 import msgspec
 
-from gatepost.store.base import JournalEntry, ListEntry, Meeting, Terms, Triplet
+from gatepost.store.base import Brought, BroughtClient, JournalEntry, ListEntry, Meeting, Terms, Triplet
 from gatepost.store.book import Book
+from gatepost.store.bringing import Bringing
 from gatepost.store.judge import Row, is_forgotten, is_over, milliseconds
 from gatepost.store.options import StoreOptions
 from gatepost.store.search import matches, search
@@ -43,6 +44,15 @@ class MemoryGreylist:
         for triplet in triplets:
             self._book.accept(triplet, now, terms)
         self._written()
+
+    async def bring(
+        self, triplets: Sequence[Brought], clients: Sequence[BroughtClient], now: float, terms: Terms
+    ) -> dict[str, int]:
+        bringing = Bringing(triplets, clients)
+        for triplet in bringing.triplets:
+            bringing.act(self._book, triplet, now, terms)
+        self._written()
+        return bringing.counted()
 
     async def expire(self, now: float, terms: Terms) -> int:
         at = milliseconds(now)

@@ -23,8 +23,9 @@ import msgspec
 
 from gatepost.clock import Clock
 from gatepost.store import rows
-from gatepost.store.base import Meeting, Outcome, StoreError, Terms, Triplet
+from gatepost.store.base import Brought, BroughtClient, Meeting, Outcome, StoreError, Terms, Triplet
 from gatepost.store.book import Book
+from gatepost.store.bringing import Bringing
 from gatepost.store.file import File, connect
 from gatepost.store.judge import Client, Row, is_proven, judge, seen, shared
 from gatepost.store.options import StoreOptions
@@ -109,6 +110,14 @@ class SqliteGreylist:
     def accept(self, triplets: Sequence[Triplet], now: float, terms: Terms) -> None:
         if triplets:
             self._tell(Book.accept, tuple(triplets), now, terms)
+
+    async def bring(
+        self, triplets: Sequence[Brought], clients: Sequence[BroughtClient], now: float, terms: Terms
+    ) -> dict[str, int]:
+        bringing = Bringing(triplets, clients)
+        if bringing.triplets:
+            await self._ask(bringing.act, bringing.triplets, now, terms)
+        return bringing.counted()
 
     async def expire(self, now: float, terms: Terms) -> int:
         self._expired = max(self._expired, now)

@@ -1,0 +1,1 @@
+"""Moving over from other software: what it was told and what it remembers, in our words."""
