@@ -16,9 +16,10 @@ class FileState(msgspec.Struct, frozen=True):
     group: int
 
 
-def state(folder: Path) -> dict[str, FileState]:
-    """The files of a folder."""
-    return {path.name: _file_state(path) for path in sorted(folder.iterdir()) if path.is_file()}
+def state(*places: Path) -> dict[str, FileState]:
+    """Files, and the files of folders, by their names."""
+    paths = [path for place in places for path in (sorted(place.iterdir()) if place.is_dir() else [place])]
+    return {path.name: _file_state(path) for path in paths if path.is_file()}
 
 
 def _file_state(path: Path) -> FileState:

@@ -9,6 +9,7 @@ Raises: LabError when a part does not start or a command fails.
 
 import contextlib
 import functools
+import re
 import shutil
 import sys
 import time
@@ -23,7 +24,7 @@ from gatepost.lab.client import SmtpDoor, Try
 from gatepost.lab.compare import Session, differences, refusals, unheard_of
 from gatepost.lab.dialogues import COUNT, SEED, Case, generate
 from gatepost.lab.evidence import warnings
-from gatepost.lab.files import changed_files, state
+from gatepost.lab.files import FileState, changed_files, state
 from gatepost.lab.gate import Gate
 from gatepost.lab.guide import Postgrey, guided, postgrey
 from gatepost.lab.internet import Internet, internet
@@ -42,9 +43,10 @@ PAUSE = guide.DELAY + 0.4
 SETTLED = 2 * PAUSE
 """Seconds of traffic before and after a change: what was told to wait has come back once."""
 THREADS = 12
-_PORT = f" 127.0.0.1:{guide.PORT}:"
-_CLOSED = f"connect to{_PORT}"
+_CLOSED = f"connect to 127.0.0.1:{guide.PORT}: Connection refused"
 """In Postfix's log, when nobody listens; it asks again after a second, and only then gives up with 451."""
+_SWITCHED = re.compile(rf" 127\.0\.0\.1:{guide.PORT}: (Connection refused|Connection reset by peer|Success)$")
+"""The same, and what it says of connections that the old service leaves behind."""
 TURNS = ("before", "after", "back")
 
 
@@ -88,6 +90,10 @@ class Act:
     def command(self, *words: str | Path) -> str:
         """Run a `gatepost` command with our configuration; what it printed."""
         return self.net.run(sys.executable, "-m", "gatepost", *words, "--config", self.gate.config)
+
+    def files(self) -> dict[str, FileState]:
+        """All that is changed by it: Postfix's folder, and our configuration."""
+        return state(self.server.etc, self.gate.config)
 
     # --- who answers at the port --------------------------------------------------------------------------
 
@@ -186,12 +192,13 @@ def takeover(seed: int = SEED, count: int = COUNT) -> TakeoverReport:
     cases = generate(seed, count)
     stories = {case.actor.key: case.actor.story for case in cases}
     with stage() as act:
-        files = state(act.server.etc)
         before = play(act.net, cases, TURNS[0])
-        told, window, flowed = _over(act)
+        postfix = state(act.server.etc)
+        told, window, flowed, ours = _over(act)
+        touched = changed_files(postfix | ours, act.files())
         after = play(act.net, cases, TURNS[1])
         undone, window_back, flowed_back = _back(act)
-        changed = changed_files(files, state(act.server.etc))
+        changed = changed_files(postfix | ours, act.files())
         again = play(act.net, cases, TURNS[2])
         complaints = list(warnings(act.server.maillog))
         return TakeoverReport(
@@ -207,25 +214,27 @@ def takeover(seed: int = SEED, count: int = COUNT) -> TakeoverReport:
             waited={"before": before.waited, "after": after.waited, "back": again.waited},
             differences=tuple(differences(stories, before.second, after.second)),
             differences_back=tuple(differences(stories, before.second, again.second)),
+            touched=tuple(touched),
             changed=tuple(changed),
             asked=_asked(act.gate),
             asked_twice=sum(_CLOSED in line for line in complaints),
-            problems=tuple(line for line in complaints if _PORT not in line),
+            problems=tuple(line for line in complaints if not _SWITCHED.search(line)),
         )
 
 
-def _over(act: Act) -> tuple[dict[str, str], Window, Flowed]:
-    """Take over, with mail flowing."""
+def _over(act: Act) -> tuple[dict[str, str], Window, Flowed, dict[str, FileState]]:
+    """Take over, with mail flowing; also what our own configuration was like before Postfix's part moved."""
     told: dict[str, str] = {}
     with flowing(act.net, PAUSE, "over") as flow:
         flow.settle(SETTLED)
         told["imported"] = act.import_postgrey()
         told["plan"] = act.plan()
+        ours = state(act.gate.config)
         at = time.monotonic()
         window = act.gatepost_comes()
         told["applied"] = act.apply()
         flow.settle(SETTLED)
-    return told, window, judged(flow.sessions, at)
+    return told, window, judged(flow.sessions, at), ours
 
 
 def _back(act: Act) -> tuple[str, Window, Flowed]:

@@ -53,8 +53,10 @@ class TakeoverReport(msgspec.Struct, frozen=True, kw_only=True):
     """After the take-over against before."""
     differences_back: tuple[Difference, ...]
     """After the rollback against before."""
+    touched: tuple[str, ...]
+    """Files that `apply` changed."""
     changed: tuple[str, ...]
-    """Files in Postfix's folder that are not as they were after the rollback."""
+    """Files in Postfix's folder, and our configuration, that are not as they were after the rollback."""
     asked: Mapping[str, int]
     """Verdicts of Gatepost, by action."""
     asked_twice: int
@@ -100,6 +102,10 @@ def show(report: TakeoverReport, console: Console) -> None:
     _show_flow(console, "rolling back", report.flowed_back, report.window_back)
     answers = ", ".join(f"{action} {count}" for action, count in sorted(report.asked.items()))
     console.print(f"Gatepost was asked {sum(report.asked.values())} times: {answers}.")
+    console.print(
+        f"Files changed by apply: {', '.join(report.touched)}; not as before after the rollback: "
+        f"{', '.join(report.changed) or 'none'}."
+    )
     console.print(f"Postfix found the policy port closed {report.asked_twice} times, and asked again.")
     _show_dialogues(console, report)
     for failure in report.failures:
