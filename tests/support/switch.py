@@ -31,7 +31,7 @@ def asking(port, *, permits="permit_mynetworks, reject_unauth_destination"):
 
 
 def with_settings(text, settings):
-    """main.cf with these settings; none twice: Postfix 3.7 gets stuck when it warns of that in its own log."""
+    """main.cf with these settings; none twice: Postfix 3.7 gets stuck when its own log has to say that."""
     lines = [line for line in text.splitlines() if line.partition(" = ")[0] not in settings]
     return "".join(f"{line}\n" for line in (*lines, *(f"{k} = {v}" for k, v in settings.items())))
 
