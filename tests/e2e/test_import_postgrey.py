@@ -6,6 +6,7 @@ import random
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from support.postgrey import postgrey
 pytestmark = pytest.mark.e2e
 
 SEED = 11
+LETTERS = str.maketrans("0123456789", "ghijklmnop")
 HOUR = 3600
 DAY = 24 * HOUR
 CLIENTS = (
@@ -223,3 +225,72 @@ def test_the_running_process_tells_its_options(monkeypatch, tmp_path):
     assert "process 1234" == found.where
     assert ("91", "wait a while") == (found.options.value("delay"), found.options.value("greylist-text"))
     assert str(theirs.database) == found.options.value("dbdir")
+
+
+def test_what_postgrey_answered_before_is_found_while_it_goes_on_writing(tmp_path):
+    done, stop = [], threading.Event()
+
+    def mail(theirs):
+        while not stop.is_set():
+            number = len(done)
+            sender = f"{number}@a.example".translate(LETTERS)
+            theirs.ask(f"198.18.{number % 200}.1", sender, f"r{number % 7}@example.net")
+            done.append(number)
+
+    with postgrey() as theirs:
+        config = tmp_path / "gatepost.toml"
+        config.write_text("[greylist]\npending_per_network = 100000\n")
+        writer = threading.Thread(target=mail, args=(theirs,))
+        writer.start()
+        try:
+            wait_until(lambda: len(done) > 400)
+            for _ in range(4):
+                before = len(done)
+                told = take(theirs, config, "--dry-run")
+                after = len(done)
+                assert before <= told["triplets"]["read"]["waiting"] <= after + 1
+                assert ([], {}) == (told["notes"][1:], told["triplets"]["left"])
+        finally:
+            stop.set()
+            writer.join()
+
+    assert after > before, "it wrote meanwhile"
+
+
+def wait_until(holds, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_database_that_is_damaged_is_told(tmp_path):
+    with postgrey() as theirs:
+        theirs.ask("192.0.2.7", "anna@a.example", "bob@example.net")
+        database = tmp_path / "db"
+        shutil.copytree(theirs.database, database)
+        for log in database.glob("log.*"):  # from which the database could be made anew
+            log.unlink()
+        (database / "postgrey.db").write_bytes(os.urandom(8192))
+        options = " ".join(theirs.options)
+        said = run(
+            tmp_path / "g.toml", "postgrey", "--options", options, "--database", str(database), "--dry-run"
+        )
+
+    assert "postgrey.db" in said
+    assert "breaks off" in said
+    assert "Traceback" not in said
+
+
+def test_links_in_the_database_folder_are_not_followed(tmp_path):
+    database = tmp_path / "db"
+    database.mkdir()
+    (database / "postgrey.db").symlink_to("/etc/shadow")
+    (database / "log.1").symlink_to("/dev/zero")
+    said = run(
+        tmp_path / "g.toml", "postgrey", "--options", "--inet=1", "--database", str(database), "--folder",
+        str(tmp_path), "--dry-run",
+    )  # fmt: skip
+
+    assert "Nothing was changed." in said
+    assert "triplets" in said

@@ -46,6 +46,7 @@ class FromMap:
         """Say it in our configuration; a sentence for people."""
         if not self.content.taken:
             return f"Nothing of {self.wanted.path} could be taken."
+        self.rewriting.follow(Path(self.wanted.path))
         if self._is_followed():
             return f"{self.wanted.path} is followed already: [access] {self.about}"
         follow = self.name

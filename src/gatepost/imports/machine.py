@@ -27,7 +27,7 @@ def said(given: str | None) -> Said:
     if given is not None:
         return _given(given)
     for file in DEFAULTS:
-        if file.is_file():
+        if file.exists():
             return _in_file(file)
     running = _running()
     return running or Said(Options(), "postgrey's defaults, since no options were found")
