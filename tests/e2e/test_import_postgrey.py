@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from gatepost.imports import machine
+from gatepost.server.control_client import ControlError, call
 from support.daemon import ROOT, Daemon, gatepost
 from support.postgrey import postgrey
 
@@ -213,6 +214,38 @@ def test_owner_and_mode_stay_and_the_old_file_is_kept(tmp_path):
     assert (0o640, "postgrey") == (found.st_mode & 0o777, config.owner())
     assert '# mine\nprofile = "strict"\n' == Path(told["backup"]).read_text()
     assert config.read_text().startswith("# mine\nprofile")
+
+
+@pytest.mark.parametrize(
+    "triplet",
+    [
+        {"network": 1},
+        {"network": "n", "sender": "s", "recipient": "r", "first": 1e300, "last": 1, "passed": True},
+        {"network": "n", "sender": "s", "recipient": "r", "first": -1, "last": 1, "passed": True},
+    ],
+)
+def test_the_daemon_refuses_what_is_no_triplet(tmp_path, triplet):
+    with gatepost(tmp_path) as daemon, pytest.raises(ControlError, match="not triplets"):
+        call(str(daemon.control), "greylist.bring", triplets=[triplet])
+
+
+def test_a_process_with_other_options_than_the_file_says_is_told(monkeypatch, tmp_path):
+    file = tmp_path / "default"
+    monkeypatch.setattr(machine, "DEFAULTS", (tmp_path / "none", file))
+    monkeypatch.setattr(machine, "PROC", tmp_path)
+    with postgrey("--delay=91") as theirs:
+        (tmp_path / "1234").symlink_to(f"/proc/{theirs.process.pid}")
+        file.write_text("# nothing\n")
+        nothing = machine.said(None)
+        file.write_text(f'POSTGREY_OPTS="{" ".join(theirs.options)}"\n')
+        same = machine.said(None)
+        file.write_text('POSTGREY_OPTS="--inet=10023"\n')
+        other = machine.said(None)
+
+    assert ("process 1234", "") == (nothing.where, nothing.doubt)
+    assert (str(file), "") == (same.where, same.doubt)
+    assert (str(file), "10023") == (other.where, other.options.value("inet"))
+    assert "process 1234" in other.doubt
 
 
 def test_the_running_process_tells_its_options(monkeypatch, tmp_path):

@@ -58,8 +58,9 @@ class FromMap:
             copied = f", a copy without what is not possible here; changes in {self.wanted.path} do not count"
         comment = f"taken over from {self.name}"
         (outcome,) = self.rewriting.say([Setting(("access", self.about), follow, comment, "append")])
-        done = "followed" if outcome.text != ALREADY else "followed already"
-        return f"{follow} is {done}: [access] {self.about}{copied}"
+        if outcome.text == ALREADY:
+            return f"{follow} is followed already: [access] {self.about}{copied}"
+        return f"To be followed as [access] {self.about}: {follow}{copied}"
 
     def _is_followed(self) -> bool:
         options = self.rewriting.config.checks["access"]

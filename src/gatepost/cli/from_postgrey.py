@@ -54,7 +54,7 @@ class FromPostgrey:
         self.rewriting = Rewriting(config, overrides)
         self.report = Report()
         self.found = Found()
-        self.notes: list[str] = []
+        self.notes: list[str] = [self._said.doubt] if self._said.doubt else []
         self.brought: dict[str, int] = {}
 
     # --- deciding ---
