@@ -327,3 +327,18 @@ def test_links_in_the_database_folder_are_not_followed(tmp_path):
 
     assert "Nothing was changed." in said
     assert "triplets" in said
+
+
+def test_the_store_belongs_to_the_daemons_user_after_root_imported(tmp_path):
+    state = tmp_path / "state"
+    state.mkdir()
+    shutil.chown(state, "postgrey", "postgrey")
+    tmp_path.chmod(0o755)
+    for folder in list(tmp_path.parents)[:-2]:
+        folder.chmod(folder.stat().st_mode | 0o011)
+    with postgrey("--delay=300") as theirs:
+        theirs.ask("192.0.2.7", "anna@a.example", "bob@example.net")
+        told = take(theirs, tmp_path / "gatepost.toml", "--store", f"sqlite:{state}/gatepost.db")
+
+    assert 1 == told["triplets"]["stored"]["taken"]
+    assert {"postgrey"} == {file.owner() for file in state.iterdir()}

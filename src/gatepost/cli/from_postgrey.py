@@ -10,7 +10,7 @@ import msgspec
 
 from gatepost.access.files import MAX_BYTES, Wanted
 from gatepost.checks.greylist import Greylist, GreylistOptions
-from gatepost.cli.bringing import One, bring
+from gatepost.cli.bringing import EVERY, One, bring
 from gatepost.cli.import_ import outcome_text
 from gatepost.cli.rewriting import Rewriting
 from gatepost.cli.show import warn
@@ -26,8 +26,6 @@ from gatepost.imports.report import Report
 from gatepost.imports.triplets import WHY, Found, Place, take_client, take_triplet
 
 DATABASE = Path("/var/lib/postgrey")
-EVERY = 20_000
-"""Records between two words about how far it is."""
 Take = Callable[[Found, Place, bytes, bytes], None]
 
 
@@ -213,5 +211,5 @@ def _is_there(file: Path) -> bool:
 
 
 def _progress(total: int, done: int, *, quiet: bool) -> None:
-    if not quiet and done // EVERY != (done - 1) // EVERY and done < total:
+    if not quiet:
         warn(f"{done} of {total} stored")
