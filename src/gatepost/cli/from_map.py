@@ -1,5 +1,6 @@
 """The work of `gatepost import postfix-map`."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +135,8 @@ def _missing(one: Wanted) -> list[str]:
     if not compiled:
         return [f"{one.path}: there is no such file"]
     kind = {".lmdb": "lmdb", ".cdb": "cdb", ".dir": "dbm"}.get(compiled[0], "hash")
+    command = f"postmap -s {shlex.quote(f'{kind}:{one.path}')} > {shlex.quote(one.path)}"
     return [
         f"{one.path}: only the database {one.path}{compiled[0]} is there, not the text it was made from",
-        f"Get the text back, look at it, and import again: postmap -s {kind}:{one.path} > {one.path}",
+        f"Get the text back, look at it, and import again: {command}",
     ]
