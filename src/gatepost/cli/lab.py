@@ -1,4 +1,4 @@
-"""`gatepost lab`: a private Internet with a real Postfix, and a day in it.
+"""`gatepost lab`: a private Internet with a real Postfix, and a day in it or a take-over.
 
 Without root, or where programs are missing, it says so and plays the day
 against the real daemon with a simulated Postfix and name server.
@@ -17,6 +17,10 @@ from gatepost.lab.report import Report
 
 
 def lab(
+    act: Annotated[
+        Literal["day", "takeover"],
+        typer.Option("--act", help="A day at the door, or a mail server of the usual guide taken over."),
+    ] = "day",
     profile: Annotated[
         Literal["balanced", "strict"], typer.Option("--profile", help="What each rule is worth.")
     ] = "balanced",
@@ -36,10 +40,32 @@ def lab(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _ended)
     try:
+        if act == "takeover":
+            _takeover(json=json, plain=not (keep or simulate or set_ or profile != "balanced"))
+            return
         report = _day(profile, tuple(set_ or ()), keep=keep, simulate=simulate, json=json)
     except (LabError, ValueError) as error:
         raise CommandError(str(error).splitlines()) from None
     if report.problems:
+        raise typer.Exit(1)
+
+
+def _takeover(*, json: bool, plain: bool) -> None:
+    """Play the other act; ends with status 1 when something came of it that must not be."""
+    if not plain:
+        raise CommandError("--act takeover goes with --json alone: what comes of it stands in its Postfix.")
+    from gatepost.lab.internet import missing  # noqa: PLC0415
+    from gatepost.lab.takeover import takeover  # noqa: PLC0415
+    from gatepost.lab.takeover_report import show, to_json  # noqa: PLC0415
+
+    if lacks := missing():
+        raise CommandError(["Taking over needs the whole lab.", *lacks])
+    report = takeover()
+    if json:
+        print(to_json(report), flush=True)
+    else:
+        show(report, _console())
+    if report.failures:
         raise typer.Exit(1)
 
 
@@ -91,6 +117,10 @@ def _print(report: Report, *, json: bool) -> None:
     if json:
         print(to_json(report), flush=True)
         return
-    from rich.console import Console  # noqa: PLC0415
+    show(report, _console())
 
-    show(report, Console(width=None if sys.stdout.isatty() else 180, highlight=False, emoji=False))
+
+def _console() -> Any:
+    from rich.console import Console  # noqa: PLC0415 - costs every command's start
+
+    return Console(width=None if sys.stdout.isatty() else 180, highlight=False, emoji=False)

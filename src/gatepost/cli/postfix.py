@@ -16,6 +16,7 @@ from gatepost.cli.postfix_gate import Gate
 from gatepost.cli.postfix_rollback import BackupDir, Yes, rollback
 from gatepost.cli.postfix_switch import switched
 from gatepost.cli.show import say, say_json, say_table, warn
+from gatepost.config.edit import as_line
 from gatepost.config.expected import plain
 from gatepost.config.places import config_file
 from gatepost.postfix.backups import BACKUPS
@@ -120,7 +121,7 @@ def as_json(made: Planned) -> dict[str, Any]:
         "files": [change.path for change in made.changes],
         "diff": made.diff,
         "taken_over": [
-            {"old": one.old, "where": one.where, "new": one.new, "differs": one.notes}
+            {"old": one.old, "where": one.where, "new": [*map(as_line, one.settings)], "differs": one.notes}
             for one in takeover.moved
         ],
         "differs": takeover.notes,
@@ -154,7 +155,10 @@ def _show_takeover(takeover: Takeover) -> None:
     if takeover.moved:
         say()
         columns = ("Postfix until now", "Gatepost from now on", "what differs")
-        rows = [(f"{m.where}: {m.old}", "; ".join(m.new), "; ".join(m.notes)) for m in takeover.moved]
+        rows = [
+            (f"{m.where}: {m.old}", "; ".join(map(as_line, m.settings)), "; ".join(m.notes))
+            for m in takeover.moved
+        ]
         say_table(columns, rows)
         for note in takeover.notes:
             say(f"! {note}")

@@ -77,6 +77,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
     """Comes back to our second MX instead of the first."""
     port: int = 25
     login: bool = False
+    password: str = PASSWORD
     lists: tuple[Listed, ...] = ()
     dns: tuple[Record, ...] = ()
     scene: int = 1

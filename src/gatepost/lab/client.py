@@ -13,7 +13,7 @@ from typing import Protocol
 
 import msgspec
 
-from gatepost.lab.cast import PASSWORD, USER, Actor
+from gatepost.lab.cast import USER, Actor
 
 TIMEOUT = 30.0
 """Seconds a client waits for a reply; Postfix itself waits at most 6 for Gatepost."""
@@ -109,11 +109,23 @@ class SmtpDoor:
 
 
 def _transaction(dialogue: Dialogue, actor: Actor, recipients: tuple[str, ...]) -> dict[str, Reply]:
+    greet(dialogue, actor)
+    settled = offer(dialogue, actor, recipients)
+    dialogue.say("QUIT")
+    return settled
+
+
+def greet(dialogue: Dialogue, actor: Actor) -> None:
+    """Say who calls, and log in where the actor does."""
     if actor.helo is not None:
         dialogue.say(f"EHLO {actor.helo}")
     if actor.login:
-        token = base64.b64encode(f"\0{USER}\0{PASSWORD}".encode()).decode()
+        token = base64.b64encode(f"\0{USER}\0{actor.password}".encode()).decode()
         dialogue.send("AUTH PLAIN ***", f"AUTH PLAIN {token}\r\n")
+
+
+def offer(dialogue: Dialogue, actor: Actor, recipients: tuple[str, ...]) -> dict[str, Reply]:
+    """One mail in a connection; the reply that settled each recipient."""
     begun = dialogue.say(f"MAIL FROM:<{actor.sender}>")
     if begun.code != 250:
         return dict.fromkeys(recipients, begun)
@@ -124,7 +136,6 @@ def _transaction(dialogue: Dialogue, actor: Actor, recipients: tuple[str, ...]) 
         if last.code == 354:
             last = dialogue.send("(the message)", _message(actor, willing))
         settled |= dict.fromkeys(willing, last)
-    dialogue.say("QUIT")
     return settled
 
 

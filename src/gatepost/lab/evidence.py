@@ -15,7 +15,7 @@ from gatepost.network import parse_address
 from gatepost.store.base import JournalEntry
 
 _QUEUED = re.compile(r"queued as (?P<id>[0-9A-Za-z]+)")
-_HARMLESS = ("does not resolve to address", "hostname ")
+_HARMLESS = ("does not resolve to address", "hostname ", "authentication failed")
 """Warnings of Postfix about clients, not about itself or us."""
 
 
@@ -172,7 +172,12 @@ def notes(evidence: Evidence) -> list[str]:
 
 def problems(evidence: Evidence) -> list[str]:
     """Where witnesses contradict each other, and what Postfix complained about."""
-    return [*_unlogged(evidence), *_undelivered(evidence), *_doubled(evidence), *_warnings(evidence)]
+    return [
+        *_unlogged(evidence),
+        *_undelivered(evidence),
+        *_doubled(evidence),
+        *warnings(evidence.maillog or ""),
+    ]
 
 
 def _unlogged(evidence: Evidence) -> Iterable[str]:
@@ -205,8 +210,9 @@ def _headers(message: str) -> list[str]:
     return [line for line in head.splitlines() if line.lower().startswith("x-greylist:")]
 
 
-def _warnings(evidence: Evidence) -> Iterable[str]:
-    for line in (evidence.maillog or "").splitlines():
+def warnings(maillog: str) -> Iterable[str]:
+    """What Postfix complained about, but for what it says of clients."""
+    for line in maillog.splitlines():
         if re.search(r": (warning|error|fatal|panic): ", line) and not any(
             word in line for word in _HARMLESS
         ):

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TypeVar
@@ -78,9 +78,9 @@ class Internet:
         """
         return processes.run(self._command(*words))
 
-    def start(self, log: Path, *words: str | Path) -> "subprocess.Popen[bytes]":
+    def start(self, log: Path, *words: str | Path, pass_fds: Sequence[int] = ()) -> "subprocess.Popen[bytes]":
         """Start a program in the namespace that writes to `log`; it is the process that is given back."""
-        return processes.start(log, self._command(*words))
+        return processes.start(log, self._command(*words), pass_fds)
 
     def _command(self, *words: str | Path) -> list[str | Path]:
         return ["ip", "netns", "exec", self.name, *words]

@@ -1,7 +1,7 @@
 """The lab's Postfix: a real one, in the namespace, with a configuration of its own.
 
-The lines that concern Gatepost are those the documentation recommends. Mail
-for our domain is delivered into Maildirs; mail for elsewhere is discarded by
+The lines that concern Gatepost are those the documentation recommends, unless
+others are given. Mail for our domain is delivered into Maildirs; mail for elsewhere is discarded by
 Postfix's own discard(8), as nobody in the lab would fetch it.
 
 Raises: LabError when it does not start.
@@ -9,7 +9,7 @@ Raises: LabError when it does not start.
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gatepost.lab import cast, sasl
@@ -19,7 +19,7 @@ from gatepost.lab.processes import wait_for
 POLICY = "inet:127.0.0.1:10023"
 _NOBODY = 65534
 
-_MAIN = """\
+_BASE = """\
 compatibility_level = 3.6
 myhostname = {name}
 mydestination =
@@ -43,6 +43,12 @@ virtual_mailbox_base = {folder}/mail
 virtual_uid_maps = static:{nobody}
 virtual_gid_maps = static:{nobody}
 
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = inet:127.0.0.1:{sasl_port}
+"""
+
+_RECOMMENDED = """\
+
 # Gatepost, as its documentation recommends.
 smtpd_helo_required = no
 smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination
@@ -61,17 +67,18 @@ submission_recipient_restrictions =
     check_policy_service {learn}
     permit_sasl_authenticated
     reject
+"""
 
-smtpd_sasl_type = dovecot
-smtpd_sasl_path = inet:127.0.0.1:{sasl_port}
+_SUBMISSION = """\
+  -o smtpd_sasl_auth_enable=yes
+  -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
+  -o smtpd_recipient_restrictions=$submission_recipient_restrictions
 """
 
 _MASTER = """\
 smtp       inet        n - n -     - smtpd
 submission inet        n - n -     - smtpd
-  -o smtpd_sasl_auth_enable=yes
-  -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
-  -o smtpd_recipient_restrictions=$submission_recipient_restrictions
+{submission}\
 pickup     unix        n - n 60    1 pickup
 cleanup    unix        n - n -     0 cleanup
 qmgr       unix        n - n 300   1 qmgr
@@ -116,40 +123,52 @@ class MailServer:
         }
 
 
-def main_cf(folder: Path) -> str:
-    """The text of main.cf for a Postfix that lives in `folder`."""
-    ask = f"{{ {POLICY}, timeout=6s, default_action=DUNNO }}"
-    learn = f"{{ {POLICY}, timeout=6s, default_action=DUNNO, policy_context=learn }}"
-    return _MAIN.format(
+def base(folder: Path) -> str:
+    """main.cf for a Postfix that lives in `folder`, without any restrictions."""
+    return _BASE.format(
         name=cast.OUR_NAME,
         domain=cast.OUR_DOMAIN,
         network=cast.OUR_NETWORK,
         interfaces=f"{cast.OUR_ADDRESS}, {cast.OUR_SECOND_ADDRESS}, {cast.OUR_ADDRESS_V6}",
         folder=folder,
         nobody=_NOBODY,
-        ask=ask,
-        learn=learn,
         sasl_port=sasl.PORT,
     )
 
 
-def _prepare(folder: Path) -> None:
+def main_cf(folder: Path) -> str:
+    """main.cf with the lines that the documentation recommends."""
+    ask = f"{{ {POLICY}, timeout=6s, default_action=DUNNO }}"
+    learn = f"{{ {POLICY}, timeout=6s, default_action=DUNNO, policy_context=learn }}"
+    return base(folder) + _RECOMMENDED.format(ask=ask, learn=learn)
+
+
+def _prepare(folder: Path, main: str, submission: str) -> None:
     etc = folder / "etc"
     for path in (folder, etc, folder / "queue", folder / "data", folder / "mail"):
         path.mkdir()
-    (etc / "main.cf").write_text(main_cf(folder))
-    (etc / "master.cf").write_text(_MASTER)
-    (folder / "mailboxes").write_text("".join(f"{mailbox} {mailbox}/\n" for mailbox in cast.MAILBOXES))
+    (etc / "main.cf").write_text(main)
+    (etc / "master.cf").write_text(_MASTER.format(submission=submission))
+    readers = {mailbox: mailbox for mailbox in cast.MAILBOXES} | {f"postmaster@{cast.OUR_DOMAIN}": cast.ANNA}
+    (folder / "mailboxes").write_text("".join(f"{to} {reader}/\n" for to, reader in readers.items()))
     (etc / "helo_access").write_text(cast.HELO_ACCESS)
     (etc / "rbl_override").write_text(cast.RBL_OVERRIDE)
     os.chown(folder / "mail", _NOBODY, _NOBODY)
 
 
 @contextlib.contextmanager
-def postfix(internet: Internet) -> Iterator[MailServer]:
-    """Run Postfix on our addresses, ports 25 and 587, while the block runs."""
+def postfix(
+    internet: Internet, main: Callable[[Path], str] = main_cf, submission: str = _SUBMISSION
+) -> Iterator[MailServer]:
+    """Run Postfix on our addresses, ports 25 and 587, while the block runs.
+
+    Args:
+        internet: where.
+        main: writes main.cf for a folder.
+        submission: the `-o` lines of the submission service in master.cf.
+    """
     server = MailServer(internet.folder / "postfix")
-    _prepare(server.folder)
+    _prepare(server.folder, main(server.folder), submission)
     internet.run("chown", "postfix", server.folder / "data")
     internet.run("postfix", "-c", server.etc, "start")
     try:

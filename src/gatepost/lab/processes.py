@@ -45,8 +45,10 @@ def run(command: Sequence[str | Path], stdin: str = "") -> str:
     return done.stdout
 
 
-def start(log: Path, command: Sequence[str | Path]) -> "subprocess.Popen[bytes]":
-    """Start a program that writes to `log`."""
+def start(
+    log: Path, command: Sequence[str | Path], pass_fds: Sequence[int] = ()
+) -> "subprocess.Popen[bytes]":
+    """Start a program that writes to `log`, and gets these descriptors of ours."""
     with log.open("ab") as output:
         return subprocess.Popen(
             command,
@@ -54,6 +56,7 @@ def start(log: Path, command: Sequence[str | Path]) -> "subprocess.Popen[bytes]"
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
+            pass_fds=pass_fds,
             start_new_session=True,  # Ctrl-C is for us; we end the others in order
         )
 
