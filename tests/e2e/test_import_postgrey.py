@@ -282,7 +282,8 @@ def test_what_postgrey_answered_before_is_found_while_it_goes_on_writing(tmp_pat
                 told = take(theirs, config, "--dry-run")
                 after = len(done)
                 assert before <= told["triplets"]["read"]["waiting"] <= after + 1
-                assert ([], {}) == (told["notes"][1:], told["triplets"]["left"])
+                notes = [note for note in told["notes"][1:] if "is a copy of" not in note]
+                assert ([], {}) == (notes, told["triplets"]["left"])
         finally:
             stop.set()
             writer.join()

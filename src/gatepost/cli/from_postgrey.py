@@ -62,8 +62,6 @@ class FromPostgrey:
         settings_of(self._options, self.report)
         self._take_lists("clients", "client")
         self._take_lists("recipients", "recipient")
-        if any(wish.setting.path[0] == "access" for wish in self.report.wishes):
-            self.notes.append("the whitelists are read where they are: keep them when postgrey is removed")
         outcomes = self.rewriting.say([wish.setting for wish in self.report.wishes])
         for wish, outcome in zip(self.report.wishes, outcomes, strict=True):
             if outcome.done:
@@ -98,14 +96,11 @@ class FromPostgrey:
             where = f"{path}:{line.number}" if line.number else str(path)
             self.report.leave(f"{where}: {line.text}" if line.text else where, line.says)
         what = f"{path}, {content.taken} entries"
-        if content.taken:
-            self.rewriting.follow(path)
-        if content.whole:
-            self.report.wish(what, "access", f"postgrey_{which}", value=str(path), append=True)
-        elif content.copy is not None:
-            copy = self.rewriting.copy(str(path), content.copy)
+        follow = content.copy if content.copy is not None else data if content.whole else None
+        if follow is not None:  # a copy, since the lists go when the package postgrey is purged
+            copy = self.rewriting.copy(str(path), follow)
             self.report.wish(what, "access", f"postgrey_{which}", value=str(copy), append=True)
-            self.notes.append(f"{copy} is a copy of {path}, which is not followed: see the lines not taken")
+            self.notes.append(f"{copy} is a copy of {path} and takes its place: change it from now on")
 
     # --- triplets ---
 

@@ -123,6 +123,7 @@ class Rewriting:
             for path, copy in self._copies.items():
                 before = read_state(path)
                 if before is None or before.content != copy.content:
+                    self._keep(before, path)
                     place(path, copy.content, before or copy)
             self.config = self._parsed(self.text)
             if self.changed:
@@ -143,15 +144,21 @@ class Rewriting:
             self.reloaded, notes = reload_daemon(self.config)
             self.told.extend([*(["the daemon read it"] if self.reloaded else []), *notes])
 
+    @staticmethod
+    def _keep(before: FileState | None, path: Path) -> Path | None:
+        """Keep what a file held beside it, with the time; where that is, None when there was no file."""
+        if before is None:
+            return None
+        backup = _free(path.with_name(f"{path.name}.{time.strftime('%Y%m%dT%H%M%S')}"))
+        stage(before, backup)
+        return backup
+
     def _put(self) -> None:
         if read_state(self.path) != self._before:
             raise FileError(self.path, "was changed by somebody else meanwhile; try again")
         if reason := why_not(self.path):
             raise FileError(self.path, reason)
-        backup = None
-        if self._before is not None:
-            backup = _free(self.path.with_name(f"{self.path.name}.{time.strftime('%Y%m%dT%H%M%S')}"))
-            stage(self._before, backup)
+        backup = self._keep(self._before, self.path)
         place(self.path, self.text.encode(), self._before)
         self.backup, self.written = str(backup or ""), True
 
