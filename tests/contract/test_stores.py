@@ -6,10 +6,21 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 import pytest
 
 from gatepost.clock import FakeClock
-from gatepost.store.base import JournalEntry, ListEntry, Meeting, Outcome, Store, Terms, Triplet
+from gatepost.store.base import (
+    Brought,
+    BroughtClient,
+    JournalEntry,
+    ListEntry,
+    Meeting,
+    Outcome,
+    Store,
+    Terms,
+    Triplet,
+)
 from gatepost.store.open import open_store
 from gatepost.store.options import StoreOptions
 
@@ -544,5 +555,107 @@ def test_old_verdicts_are_forgotten(options):
         assert 1200 == await store.journal.expire(1_700_000_000.25 + 1200 + 30 * DAY)
         assert [] == await store.journal.find("ref1199")
         assert 1 == len(await store.journal.find("ref1200"))
+
+    play(options, what)
+
+
+# --- brought from elsewhere ------------------------------------------------------------------------------
+
+
+def brought(clock: FakeClock, triplet: Triplet = TRIPLET, *, ago: float, passed: bool) -> Brought:
+    first = clock.now() - ago
+    last = clock.now() - 10 if passed else first
+    return Brought(triplet.network, triplet.sender, triplet.recipient, first, last, passed)
+
+
+async def bring(store: Store, clock: FakeClock, *things: Brought | BroughtClient) -> dict[str, int]:
+    triplets = [one for one in things if isinstance(one, Brought)]
+    clients = [one for one in things if isinstance(one, BroughtClient)]
+    found = await store.greylist.bring(triplets, clients, clock.now(), TERMS)
+    return {name: count for name, count in found.items() if count}
+
+
+def test_what_passed_elsewhere_is_known_here(options):
+    async def what(store: Store, clock: FakeClock) -> None:
+        assert {"taken": 1} == await bring(store, clock, brought(clock, ago=9 * DAY, passed=True))
+        assert Meeting(Outcome.KNOWN, clock.now() - 9 * DAY) == await meet(store, clock)
+
+    play(options, what)
+
+
+def test_what_waits_elsewhere_goes_on_waiting_here(options):
+    async def what(store: Store, clock: FakeClock) -> None:
+        assert {"taken": 1} == await bring(store, clock, brought(clock, ago=20, passed=False))
+        assert Meeting(Outcome.EARLY, clock.now() - 20, 40) == await meet(store, clock)
+        clock.advance(40)
+        assert Outcome.PASSED == await outcome(store, clock)
+
+    play(options, what)
+
+
+def test_the_same_again_changes_nothing(options):
+    async def what(store: Store, clock: FakeClock) -> None:
+        things = [
+            brought(clock, ago=20, passed=False),
+            brought(clock, of(1), ago=DAY, passed=True),
+            brought(clock, of(1), ago=2 * DAY, passed=False),
+            BroughtClient("198.51.100.0/24", 7, clock.now() - DAY),
+        ]
+        assert {"taken": 2, "clients": 1} == await bring(store, clock, *things)
+        before = await store.greylist.count()
+        assert {"known": 2} == await bring(store, clock, *things)
+        assert {"waiting": 1, "passed": 1, "clients": 1} == before == await store.greylist.count()
+
+    play(options, what)
+
+
+def test_what_the_store_knows_better_stays(options):
+    async def what(store: Store, clock: FakeClock) -> None:
+        await meet(store, clock)
+        clock.advance(61)
+        assert Outcome.PASSED == await outcome(store, clock)
+        assert {"known": 1} == await bring(store, clock, brought(clock, ago=5, passed=False))
+        assert Outcome.KNOWN == await outcome(store, clock)
+
+    play(options, what)
+
+
+def test_several_of_theirs_that_are_one_here_pass_when_one_passed(options):
+    async def what(store: Store, clock: FakeClock) -> None:
+        both = [brought(clock, ago=DAY, passed=True), brought(clock, ago=10, passed=False)]
+        for things in (both, list(reversed(both))):
+            await bring(store, clock, *things)
+            assert Outcome.KNOWN == await outcome(store, clock)
+
+    play(options, what)
+
+
+def test_what_is_over_is_not_brought(options):
+    async def what(store: Store, clock: FakeClock) -> None:
+        old = Brought(*msgspec.structs.astuple(TRIPLET), clock.now() - 50 * DAY, clock.now() - 40 * DAY, True)
+        gone = BroughtClient(TRIPLET.network, 9, clock.now() - 40 * DAY)
+        assert {"over": 2} == await bring(
+            store, clock, old, brought(clock, of(1), ago=3 * DAY, passed=False), gone
+        )
+        assert {"waiting": 0, "passed": 0, "clients": 0} == await store.greylist.count()
+
+    play(options, what)
+
+
+def test_a_client_that_proved_itself_elsewhere_passes_here(options):
+    async def what(store: Store, clock: FakeClock) -> None:
+        await meet(store, clock)
+        assert {"clients": 1} == await bring(
+            store, clock, BroughtClient(TRIPLET.network, TERMS.clients_after, clock.now() - DAY)
+        )
+        assert Outcome.CLIENT == await outcome(store, clock, of(5))
+
+    play(options, what)
+
+
+def test_a_crowd_that_waits_elsewhere_does_not_fill_the_store(options):
+    async def what(store: Store, clock: FakeClock) -> None:
+        crowd = [brought(clock, of(n), ago=10, passed=False) for n in range(TERMS.pending_per_network + 5)]
+        assert {"taken": TERMS.pending_per_network, "crowded": 5} == await bring(store, clock, *crowd)
 
     play(options, what)

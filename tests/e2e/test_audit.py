@@ -115,6 +115,17 @@ def test_a_server_that_does_not_run_is_read_all_the_same(good):
     assert 0 == status
 
 
+def test_a_configuration_that_cannot_be_read_is_told_with_its_place(tmp_path):
+    (tmp_path / "main.cf").write_text("compatibility_level = 3.6\nthis is no setting\n")
+    (tmp_path / "master.cf").write_text("")
+    command = [sys.executable, "-m", "gatepost", "postfix", "audit", "-c", str(tmp_path)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert 2 == done.returncode
+    assert f"{tmp_path}/main.cf:2" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_folder_without_postfix_is_wrong_usage(tmp_path):
     command = [sys.executable, "-m", "gatepost", "postfix", "audit", "-c", str(tmp_path)]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
@@ -178,8 +189,9 @@ FATAL = [
 def test_smtpd_ends_as_the_finding_says(name, settings):
     with Postfix(settings=GOOD | settings, files=FILES) as postfix:
         assert "smtpd[" in postfix.wait_for_log("fatal:")
-        status, names = found(postfix, "--no-probe")
-        assert name in names
+        status, names = found(postfix)
+        assert {name, "relay.unprobed"} <= set(names)
+        assert "smtpd does not start" == names["relay.unprobed"]["evidence"]
         assert 1 == status
 
 

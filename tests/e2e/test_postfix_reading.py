@@ -145,6 +145,17 @@ def test_every_restriction_that_we_know_is_one_to_smtpd():
     assert [] == [name for name in sorted(KNOWN) if name.encode() + b"\0" not in program]
 
 
+def test_the_configuration_directory_is_the_one_that_is_read(folder):
+    write(
+        folder,
+        "own_list = check_client_access texthash:$config_directory/clients\nsmtpd_banner = $own_list\n",
+    )
+
+    said = postconf(folder, "-xh", "smtpd_banner")[1].strip()
+    assert f"check_client_access texthash:{folder}/clients" == said
+    assert said == read_instance(str(folder)).value("smtpd_banner")
+
+
 def test_an_instance_without_files_is_told(tmp_path):
     with pytest.raises(ConfError, match=r"main\.cf: cannot be read: no such file"):
         read_instance(str(tmp_path))

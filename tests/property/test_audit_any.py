@@ -102,10 +102,46 @@ def test_whatever_the_dns_says_the_audit_ends_with_whole_findings(data):
     assert whole(asyncio.run(ask_around(OWN, Drawn(data))))
 
 
-@given(main_cf())
-def test_whatever_stands_in_main_cf_the_audit_ends_with_whole_findings(octets):
-    text = octets.decode("utf-8", "surrogateescape")
-    assert whole(judge(audit.scene(text.encode("utf-8", "backslashreplace").decode())))
+services = st.lists(
+    st.sampled_from(
+        [
+            *("smtp inet n - n - 1 postscreen", "smtpd pass - - y - - smtpd", "smtp inet n - - - - smtpd"),
+            *(
+                "submission inet n - n - - smtpd",
+                "465 inet n - y - - smtpd",
+                "[::1]:10025 inet n - n - - smtpd",
+            ),
+            *("unix unix n - n - - smtpd", "cleanup unix n - y - 0 cleanup"),
+        ]
+    ),
+    max_size=4,
+)
+overrides = st.lists(
+    st.sampled_from(
+        [
+            *(
+                "smtpd_sasl_auth_enable=yes",
+                "smtpd_relay_restrictions=permit",
+                "smtpd_client_restrictions=$own_list",
+            ),
+            *(
+                "smtpd_milters=unix:/run/x",
+                "mynetworks=0.0.0.0/0",
+                "smtpd_tls_wrappermode=yes",
+                "soft_bounce=yes",
+            ),
+            *("smtpd_recipient_restrictions=check_client_access,hash:/t,nonsense", "smtpd_delay_reject=$"),
+        ]
+    ),
+    max_size=3,
+)
+
+
+@given(main_cf(), services, overrides)
+def test_whatever_is_configured_the_audit_ends_with_whole_findings(octets, lines, options):
+    text = octets.decode("utf-8", "surrogateescape").encode("utf-8", "backslashreplace").decode()
+    master = "".join(line + "".join(f"\n  -o {option}" for option in options) + "\n" for line in lines)
+    assert whole(judge(audit.scene(text, master)))
 
 
 @given(texts)

@@ -12,17 +12,17 @@ from gatepost.dnslist.options import ListOptions
 from gatepost.dnslist.resolve import lists_of
 from gatepost.network import parse_address
 from gatepost.ours import Ours
-from gatepost.postfix.audit import machine, zonefile
+from gatepost.postfix.audit import machine, topics, zonefile
 from gatepost.postfix.audit.access_text import broad, lets_in
 from gatepost.postfix.audit.base import without_keys
-from gatepost.postfix.audit.examine import ask_around, judge
+from gatepost.postfix.audit.examine import ENDS_SMTPD, ask_around, judge
 from gatepost.postfix.audit.names import read_own
 from gatepost.postfix.audit.own import Own
 from gatepost.postfix.audit.scene import Listener
 from gatepost.postfix.audit.spf_terms import merged, with_all, with_term
 from gatepost.postfix.audit.topics import lists, policy, tables
 from gatepost.postfix.program import Ran
-from support import audit
+from support import audit, postfix_instance
 
 # --- machine ------------------------------------------------------------------------------------------
 
@@ -49,8 +49,11 @@ def test_interfaces_with_their_networks():
         "1: lo    inet 127.0.0.1/8 scope host lo\\       valid_lft forever\n"
         "2: eth0    inet 198.51.100.7/22 brd 198.51.103.255 scope global eth0\n"
         "2: eth0    inet6 fe80::1/64 scope link\n"
+        "4: docker0    inet 172.17.0.1/16 brd 172.17.255.255 scope global docker0\n"
     )
-    assert ("127.0.0.1/8", "198.51.100.7/22", "fe80::1/64") == machine.interfaces(shown)
+    every = ("127.0.0.1/8", "198.51.100.7/22", "fe80::1/64", "172.17.0.1/16")
+    assert every == machine.interfaces(shown)
+    assert ("172.17.0.1/16",) == machine.interfaces(shown, machine.BRIDGES)
 
 
 def test_connections_at_port_25_are_counted():
@@ -304,6 +307,12 @@ def test_names_that_only_this_machine_has_are_no_domains():
     assert ("mx.example.org",) == asyncio.run(read_own(instance, alone, (), nothing, {}.get)).domains
 
 
+def test_the_domain_of_local_mail_may_stand_in_a_file(tmp_path):
+    (tmp_path / "mailname").write_text("Example.NET\nmore\n")
+    instance = audit.scene(f"myorigin = {tmp_path}/mailname\n").instance
+    assert ("example.net",) == asyncio.run(read_own(instance, Ours(), (), nothing, {}.get)).domains
+
+
 def test_the_folder_of_another_instance_is_its_config_directory():
     scene = audit.scene("compatibility_level = 3.6\nalias_maps = hash:$config_directory/aliases\n")
     assert ["/etc/postfix/aliases"] == [table.path for table in tables.tables(scene) if table.kind == "hash"][
@@ -312,3 +321,25 @@ def test_the_folder_of_another_instance_is_its_config_directory():
     other = msgspec.structs.replace(scene.instance, config_dir="/etc/postfix-out")
     scene = msgspec.structs.replace(scene, instance=other)
     assert "/etc/postfix-out/aliases" in [table.path for table in tables.tables(scene)]
+
+
+# --- together with the plan ---------------------------------------------------------------------------
+
+GUIDE = """\
+smtpd_recipient_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination,
+    reject_unknown_sender_domain
+smtpd_client_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unknown_client_hostname
+"""
+
+
+@pytest.mark.parametrize("level", ["", "compatibility_level = 2\n", "compatibility_level = 3.6\n"])
+@pytest.mark.parametrize("main", ["", GUIDE])
+def test_nothing_is_wrong_with_the_lines_that_the_plan_writes(level, main):
+    made = postfix_instance.planned(level + main)
+    scene = audit.scene(made.main.source.text, made.master.source.text)
+    names = {one.name for one in judge(scene)}
+    assert names <= {"smtp.vrfy", "leftover.compatibility"}
+
+
+def test_what_ends_smtpd_is_something_that_can_be_found():
+    assert {fault.name for topic in topics.find().values() for fault in topic.faults} >= ENDS_SMTPD

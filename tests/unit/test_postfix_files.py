@@ -103,6 +103,7 @@ def test_the_place_of_a_service():
         ("smtp inet n - n - - smtpd -o\n", "missing after -o"),
         ("smtp inet n - n - - smtpd -o nothing\n", "no setting"),
         ("smtp inet n - n - - smtpd -o { a = b\n", "never closed"),
+        ("smtp inet n - n - - smtpd -o{a=b}\n", "blank is missing"),
     ],
 )
 def test_services_that_postfix_refuses(text, reason):

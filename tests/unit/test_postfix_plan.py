@@ -287,6 +287,13 @@ def test_nothing_is_lost_of_an_odd_file():
         (f"{RECIPIENT} = ${{stress?reject}} permit_mynetworks\n", SMTP, "main.cf:1", "load"),
         ("", "#smtp inet n - y - - smtpd\n", "master.cf", "no smtpd service"),
         ("master_service_disable = inet\n", SMTP, "", "turns all inet services off"),
+        ("", f"{SMTP[:-1]} # a remark\n", "master.cf:1", 'smtpd takes no "#"'),
+        (
+            "smtpd_restriction_classes = a, b\na = permit\nb =\n",
+            SMTP,
+            "main.cf:1",
+            "class b has no definition",
+        ),
     ],
 )
 def test_what_cannot_be_understood_safely_is_refused(main, master, place, reason):

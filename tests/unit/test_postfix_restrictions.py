@@ -58,6 +58,12 @@ def test_lists_that_postfix_could_not_use(text):
 
 
 def test_words_that_are_no_restriction():
-    items = split_items("permit_mynetworks, greylist, rejectt, Greylist", RECIPIENT)
+    items = split_items("permit_mynetworks, greylist, rejectt", RECIPIENT)
 
-    assert ["rejectt", "Greylist"] == [item.text for item in unknown(items, {"greylist"})]
+    assert ["rejectt"] == [item.text for item in unknown(items, {"greylist"})]
+
+
+def test_classes_are_case_sensitive():
+    items = split_items("Permit_mynetworks, greylist", RECIPIENT)
+
+    assert ["greylist"] == [item.text for item in unknown(items, {"Greylist"})]

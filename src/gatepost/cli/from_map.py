@@ -12,7 +12,14 @@ from gatepost.cli.trouble import CommandError
 from gatepost.imports.lists import content_of
 from gatepost.setting import Setting
 
-ABOUT = ("helo_access", "rbl_override", "client_access", "sender_access", "recipient_access")
+ABOUT = (
+    "helo_access",
+    "rbl_override",
+    "client_access",
+    "sender_access",
+    "recipient_access",
+    "client_override",
+)
 COMPILED = (".db", ".lmdb", ".cdb", ".dir")
 """What postmap(1) adds to the name of the text for the database that it makes."""
 
@@ -100,9 +107,9 @@ def _absolute(file: str) -> str:
 
 def _guess(name: str) -> str:
     called = name.rpartition("/")[2].lower()
-    for about in ABOUT:
-        if called.startswith(about.partition("_")[0]):
-            return about
+    for beginning in (*reversed(ABOUT), *(about.partition("_")[0] for about in ABOUT)):
+        if called.startswith(beginning):
+            return next(about for about in ABOUT if about.startswith(beginning))
     raise CommandError(
         f"{name}: its name does not tell what it is about; say it with --as "
         f"({', '.join(ABOUT)}): which check_*_access of main.cf names it?"

@@ -64,6 +64,8 @@ class FromPostgrey:
         settings_of(self._options, self.report)
         self._take_lists("clients", "client")
         self._take_lists("recipients", "recipient")
+        if any(wish.setting.path[0] == "access" for wish in self.report.wishes):
+            self.notes.append("the whitelists are read where they are: keep them when postgrey is removed")
         outcomes = self.rewriting.say([wish.setting for wish in self.report.wishes])
         for wish, outcome in zip(self.report.wishes, outcomes, strict=True):
             if outcome.done:

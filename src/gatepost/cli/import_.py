@@ -84,8 +84,8 @@ def postfix_map(
         typer.Option(
             "--as",
             metavar="OPTION",
-            help="helo_access, rbl_override, client_access, sender_access or recipient_access; "
-            "without it as the file is called.",
+            help="helo_access, rbl_override, client_override, client_access, sender_access or "
+            "recipient_access; without it as the file is called.",
             show_default=False,
         ),
     ] = "",

@@ -15,7 +15,7 @@ from gatepost.config.places import SYSTEM_CONFIG, here
 from gatepost.config.problem import ConfigError
 from gatepost.config.schema import Config
 from gatepost.postfix.change import FileChange
-from gatepost.postfix.instance import Instance
+from gatepost.postfix.instance import MX_PORTS, Instance
 from gatepost.postfix.lines import ConfError
 from gatepost.postfix.ourline import OurLine, normal_server, port_of
 from gatepost.postfix.plan import Plan, make_plan, unified
@@ -41,6 +41,14 @@ class Planned(msgspec.Struct, frozen=True):
     """Who listens where Gatepost is to answer, `NAME (pid N)`; empty when nobody does or it is not known."""
     ours: FileChange | None = None
     """Our own configuration with what is taken over."""
+
+    @property
+    def probe_at(self) -> tuple[str, int] | None:
+        """Host and port to probe where nobody listens at port 25; None where somebody does."""
+        services = [s for s in self.instance.mx_services if s.type == "inet"]
+        if not services or services[0].port in MX_PORTS or not services[0].port.isdigit():
+            return None
+        return services[0].host or "127.0.0.1", int(services[0].port)
 
     @property
     def changes(self) -> tuple[FileChange, ...]:

@@ -10,12 +10,13 @@ import typer
 from gatepost.cli.arguments import ConfigFile, Json, configured
 from gatepost.cli.main import new_app
 from gatepost.cli.planning import Planned, config_folder, our_line, planned
-from gatepost.cli.postfix_apply import carry_out, tidy_up
+from gatepost.cli.postfix_apply import carry_out, confirm, tidy_up
 from gatepost.cli.postfix_audit import audit
 from gatepost.cli.postfix_gate import Gate
 from gatepost.cli.postfix_rollback import BackupDir, Yes, rollback
 from gatepost.cli.postfix_switch import switched
 from gatepost.cli.show import say, say_json, say_table, warn
+from gatepost.config.edit import as_line
 from gatepost.config.expected import plain
 from gatepost.config.places import config_file
 from gatepost.postfix.backups import BACKUPS
@@ -87,8 +88,20 @@ def apply(
         say()
     with ExitStack() as stack:
         if made.postgrey_holds and made.changes and not dry_run:
+            if not yes:
+                confirm(f"Stop {made.owner}, start Gatepost in its place, and change the files?", json=json)
+                yes = True
             stack.enter_context(switched(made.owner, made.line.server, warn))
-        carry_out(made.changes, folder, gate, backups=backups, yes=yes, dry_run=dry_run, json=json)
+        carry_out(
+            made.changes,
+            folder,
+            gate,
+            backups=backups,
+            probe_at=made.probe_at,
+            yes=yes,
+            dry_run=dry_run,
+            json=json,
+        )
 
 
 app.command()(rollback)
@@ -108,7 +121,7 @@ def as_json(made: Planned) -> dict[str, Any]:
         "files": [change.path for change in made.changes],
         "diff": made.diff,
         "taken_over": [
-            {"old": one.old, "where": one.where, "new": one.new, "differs": one.notes}
+            {"old": one.old, "where": one.where, "new": [*map(as_line, one.settings)], "differs": one.notes}
             for one in takeover.moved
         ],
         "differs": takeover.notes,
@@ -142,7 +155,10 @@ def _show_takeover(takeover: Takeover) -> None:
     if takeover.moved:
         say()
         columns = ("Postfix until now", "Gatepost from now on", "what differs")
-        rows = [(f"{m.where}: {m.old}", "; ".join(m.new), "; ".join(m.notes)) for m in takeover.moved]
+        rows = [
+            (f"{m.where}: {m.old}", "; ".join(map(as_line, m.settings)), "; ".join(m.notes))
+            for m in takeover.moved
+        ]
         say_table(columns, rows)
         for note in takeover.notes:
             say(f"! {note}")

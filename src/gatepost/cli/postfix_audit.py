@@ -21,12 +21,12 @@ from gatepost.dns.base import Kind
 from gatepost.dns.open import Dns, open_dns
 from gatepost.dnslist.lists import List
 from gatepost.postfix.audit.base import Finding, Severity
-from gatepost.postfix.audit.examine import ask_around, judge
+from gatepost.postfix.audit.examine import ENDS_SMTPD, ask_around, judge
 from gatepost.postfix.audit.facts import read_facts
 from gatepost.postfix.audit.live_relay import try_relaying
 from gatepost.postfix.audit.names import read_own
 from gatepost.postfix.audit.own import Own
-from gatepost.postfix.audit.scene import Scene
+from gatepost.postfix.audit.scene import Probe, Scene
 from gatepost.postfix.instance import Instance
 from gatepost.postfix.lines import ConfError
 from gatepost.postfix.ours import OursOptions, read_ours
@@ -81,7 +81,11 @@ def audit(
 async def _audit(folder: str, config: Config, *, dns: bool, probe: bool) -> list[Finding]:
     try:
         instance = await asyncio.to_thread(read_instance, folder)
-        found = judge(await _scene(instance, config, probe=probe))
+        scene = await _scene(instance, config)
+        found = judge(scene)
+        if probe:
+            facts = msgspec.structs.replace(scene.facts, probes=await _probes(instance, found))
+            found = judge(msgspec.structs.replace(scene, facts=facts))
         if dns:
             found += await _ask(instance, config)
     except ConfError as error:
@@ -89,16 +93,20 @@ async def _audit(folder: str, config: Config, *, dns: bool, probe: bool) -> list
     return found
 
 
-async def _scene(instance: Instance, config: Config, *, probe: bool) -> Scene:
+async def _scene(instance: Instance, config: Config) -> Scene:
     """The configuration, and what the machine says."""
     line = our_line(config)
     postfix = OursOptions(postfix_config_dir=instance.config_dir)
     ours = await read_ours(postfix, SystemClock())
     facts = await read_facts(instance, line, ours, config.listen.policy, run_program, owner_of_port)
-    if probe:
-        tried = await asyncio.to_thread(try_relaying, instance, run_now)
-        facts = msgspec.structs.replace(facts, probes=tried)
     return Scene(instance, line, facts)
+
+
+async def _probes(instance: Instance, found: Sequence[Finding]) -> tuple[Probe, ...]:
+    """What the live server says to a stranger; not waited for where nobody will greet."""
+    if any(finding.name in ENDS_SMTPD for finding in found):
+        return (Probe("smtpd does not start"),)
+    return await asyncio.to_thread(try_relaying, instance, run_now)
 
 
 async def _ask(instance: Instance, config: Config) -> list[Finding]:

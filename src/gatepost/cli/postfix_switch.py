@@ -40,8 +40,12 @@ def switched(owner: str, server: str, tell: Callable[[str], None]) -> Iterator[N
         yield
     except BaseException:
         tell("Switching back to postgrey.")
-        _systemctl("disable", "--now", *reversed(GATEPOST))
-        _systemctl("enable", "--now", *POSTGREY)
+        for arguments in (("disable", "--now", *reversed(GATEPOST)), ("enable", "--now", *POSTGREY)):
+            try:
+                _systemctl(*arguments)
+            except CommandError as trouble:  # what went wrong first is told in the end
+                for line in trouble.lines:
+                    tell(line)
         raise
 
 

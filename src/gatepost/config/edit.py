@@ -91,6 +91,17 @@ def _with_defaults(text: str, settings: Iterable[Setting]) -> Iterable[Setting]:
         yield setting
 
 
+def as_line(setting: Setting) -> str:
+    """What is said, in one line for people: `[rules] "ptr.missing" = "defer"`, `[[dnsbl]] zone = "…"`."""
+    *tables, last = setting.path
+    if isinstance(setting.value, dict) and not tables:
+        pairs = (f"{toml_key(key)} = {toml_value(value)}" for key, value in setting.value.items())
+        return f"[[{toml_key(last)}]] {', '.join(pairs)}"
+    value = [setting.value] if setting.how == "append" else setting.value
+    head = f"[{'.'.join(map(toml_key, tables))}] " if tables else ""
+    return f"{head}{toml_key(last)} = {toml_value(value)}"
+
+
 # --- what is said already -----------------------------------------------------------------------------
 
 

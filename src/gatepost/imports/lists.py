@@ -19,7 +19,12 @@ _MAX_ROUNDS = 3
 """Tries at a copy: the second shows whether the results alone were to blame."""
 _BLOCKS = ("if", "endif")
 _SKIPPED = ("skipped", "stands in line")
-_EXCUSED = {"all": "let in", "helo": "excused from HELO rules", "lists": "excused from block lists"}
+_EXCUSED = {
+    "all": "let in",
+    "helo": "excused from HELO rules",
+    "lists": "excused from block lists",
+    "client": "excused from block lists and reverse name rules",
+}
 
 
 class Line(msgspec.Struct, frozen=True):

@@ -37,8 +37,8 @@ class Service(msgspec.Struct, frozen=True):
     """`y`, `n`, or `-` for the default (`n` since Postfix 3.0)."""
     command: str
     overrides: tuple[Override, ...]
-    remark: str
-    """A `#` among the arguments, which is no remark to Postfix; empty when there is none."""
+    arguments: tuple[str, ...]
+    """Words after the program that are no options: smtpd takes none."""
     end: int
     """Where its last word ends in the file."""
     line: int
@@ -96,26 +96,31 @@ def _service(line: LogicalLine) -> Service:
     name, kind, _, _, chroot, _, _, command = (word.text for word in words[:_FIELDS])
     if kind not in TYPES:
         raise ConfError(f'"{kind}" is no type of service; expected one of {", ".join(TYPES)}', line.number)
+    overrides, arguments = _options(line, words[_FIELDS:])
     return Service(
         name=name,
         type=kind,
         chroot=chroot,
         command=command,
-        overrides=tuple(_overrides(line, words[_FIELDS:])),
-        remark=next((word.text for word in words[_FIELDS:] if word.text.startswith("#")), ""),
+        overrides=tuple(overrides),
+        arguments=tuple(arguments),
         end=line.places[words[-1].end - 1] + 1,
         line=line.number,
     )
 
 
-def _overrides(line: LogicalLine, words: list[Word]) -> list[Override]:
+def _options(line: LogicalLine, words: list[Word]) -> tuple[list[Override], list[str]]:
+    """The settings, and what is no option at all."""
     found = []
+    arguments = []
     rest = iter(words)
     for word in rest:
         option = _SETTING_FOLLOWS.fullmatch(word.text)
         if option is None:
-            continue
-        if option["setting"]:
+            arguments += [] if word.text.startswith("-") else [word.text]
+        elif option["setting"].startswith("{"):
+            raise ConfError("a blank is missing between -o and {", line.number)
+        elif option["setting"]:
             found.append(
                 _override(line, Word(option["setting"], word.end - len(option["setting"]), word.end))
             )
@@ -123,7 +128,7 @@ def _overrides(line: LogicalLine, words: list[Word]) -> list[Override]:
             found.append(_override(line, following))
         else:
             raise ConfError("a setting is missing after -o", line.number)
-    return found
+    return found, arguments
 
 
 def _override(line: LogicalLine, word: Word) -> Override:

@@ -34,6 +34,7 @@ def instance_of(folder: str, main: bytes, master: bytes) -> Instance:
         ConfError: they cannot be understood.
     """
     defaults = parse_parameters(ask_postconf("-c", folder, "-d"))
+    defaults["config_directory"] = folder  # -d names the one that is built in
     with _named(f"{folder}/main.cf"):
         main_cf = read_main(main)
     with _named(f"{folder}/master.cf"):

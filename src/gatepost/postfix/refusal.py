@@ -21,10 +21,10 @@ def refuse_unclear(instance: Instance, line: OurLine) -> None:
             "service its own timeout and default action, so that a stopped Gatepost would stop mail"
         )
     _refuse_templates(instance)
-    _refuse_what_kills_smtpd(instance)
     if not instance.mx_services:
         raise ConfError(_no_mx(instance), 0, instance.master_file)
     _refuse_unreachable(instance, line)
+    _refuse_dying(instance)
 
 
 def _refuse_templates(instance: Instance) -> None:
@@ -37,16 +37,19 @@ def _refuse_templates(instance: Instance) -> None:
                 raise ConfError(_UNFILLED.format(found), at, instance.master_file)
 
 
-def _refuse_what_kills_smtpd(instance: Instance) -> None:
+def _refuse_dying(instance: Instance) -> None:
     """What postconf and `postfix check` say nothing of, and smtpd ends at."""
     for service in instance.smtp_services:
-        if service.remark:
-            reason = f'smtpd takes no arguments, and "{service.remark}" is one: no remark can stand there'
+        if service.arguments:
+            reason = (
+                f'smtpd takes no "{service.arguments[0]}", and would not start '
+                "(there are no remarks behind a service in its line)"
+            )
             raise ConfError(reason, service.line, instance.master_file)
-    for name in sorted(instance.classes):
-        if instance.raw(name) is None:
-            reason = f'the restriction class "{name}" is declared and defined nowhere'
-            raise instance.unclear(reason, "smtpd_restriction_classes")
+        for name in instance.value("smtpd_restriction_classes", service).replace(",", " ").split():
+            if not instance.value(name, service).strip():
+                reason = f"the restriction class {name} has no definition, and smtpd would not start"
+                raise instance.unclear(reason, "smtpd_restriction_classes", service)
 
 
 def _no_mx(instance: Instance) -> str:

@@ -147,7 +147,7 @@ def _item(word: Word, argument: Word | None, warning: Word | None, parameter: st
 def unknown(items: Iterable[Item], classes: Collection[str]) -> list[Item]:
     """Restrictions that Postfix does not know: it answers 451 4.3.5 when it comes to them.
 
-    Its own names it knows in any case of letters, classes only as they are declared.
+    Its own names are the same in any case, those of classes are not.
     """
     return [item for item in items if item.name not in KNOWN and item.text not in classes]
 

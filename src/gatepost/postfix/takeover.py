@@ -58,11 +58,6 @@ class Moved(msgspec.Struct, frozen=True):
         """The list, for people."""
         return f"{self.parameter} of {self.home}" if self.home else self.parameter
 
-    @property
-    def new(self) -> list[str]:
-        """What it becomes, a line for each setting, as our configuration has it."""
-        return [f"{'.'.join(s.path)} = {s.value}" for s in self.settings]
-
 
 class Left(msgspec.Struct, frozen=True):
     """A restriction that stays in Postfix though Gatepost does such things."""

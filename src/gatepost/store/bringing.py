@@ -16,8 +16,13 @@ class Bringing:
     """Some of them, put into a Book one after the other; answers what became of them."""
 
     def __init__(self, triplets: Sequence[Brought], clients: Sequence[BroughtClient]) -> None:
-        self._rows = {_triplet(one): _row(one) for one in triplets}
-        self._clients = {plain(one.network): _client(one) for one in clients}
+        self._rows: dict[Triplet, list[Row]] = {}
+        """Several of theirs can be one of ours."""
+        self._clients: dict[str, list[Client]] = {}
+        for one in triplets:
+            self._rows.setdefault(_triplet(one), []).append(_row(one))
+        for client in clients:
+            self._clients.setdefault(plain(client.network), []).append(_client(client))
         self._fates: dict[Triplet, str] = {}
         self._changed: set[str] = set()
 
@@ -28,12 +33,13 @@ class Bringing:
 
     def act(self, book: Book, triplet: Triplet, now: float, terms: Terms) -> None:
         """Bring one of `triplets`."""
-        row = self._rows.get(triplet)
-        if row is not None:
-            self._fates[triplet] = book.bring(triplet, row, now, terms)
-        client = self._clients.get(triplet.network)
-        if client is not None and book.bring_client(triplet.network, client, now, terms):
-            self._changed.add(triplet.network)
+        for row in self._rows.get(triplet, ()):
+            fate = book.bring(triplet, row, now, terms)
+            if self._fates.get(triplet) != "taken":
+                self._fates[triplet] = fate
+        for client in self._clients.get(triplet.network, ()):
+            if book.bring_client(triplet.network, client, now, terms):
+                self._changed.add(triplet.network)
 
     def counted(self) -> dict[str, int]:
         """How many triplets were `taken`, `known`, `over` or `crowded`, and how many `clients` changed."""

@@ -20,6 +20,8 @@ from gatepost.postfix.audit.topics import Look
 from gatepost.postfix.lines import ConfError
 
 MOST_DOMAINS = 100
+ENDS_SMTPD = frozenset(("relay.unguarded", "words.class", "patterns.brackets"))
+"""Where this is found smtpd ends as soon as it starts."""
 AT_ONCE = 8
 """Domains that are looked at together."""
 MOST_TOLD = 12

@@ -62,6 +62,7 @@ async def read_facts(
         everything=everything,
         networks=None if ours.networks is None else tuple(str(one) for one in ours.networks),
         interfaces=machine.interfaces(shown.out),
+        bridges=machine.interfaces(shown.out, machine.BRIDGES),
         container=await asyncio.to_thread(_container),
         clients=clients,
         log=log,

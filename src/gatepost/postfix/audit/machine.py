@@ -15,7 +15,9 @@ _CONNECT = re.compile(
     r"(?:/smtpd\[\d+\]: connect from [^\s\[]*|/postscreen\[\d+\]: CONNECT from )"
     r"\[(?P<address>[0-9A-Fa-f.:]+)\]"
 )
-_INTERFACE = re.compile(r"\binet6? (?P<text>[0-9A-Fa-f.:]+/\d+)")
+_INTERFACE = re.compile(r"^\d+: +(?P<name>\S+) +inet6? (?P<text>[0-9A-Fa-f.:]+/\d+)", re.ASCII | re.MULTILINE)
+BRIDGES = r"docker|br-|podman|cni|lxc|lxd|incus|virbr"
+"""Names of bridges that container engines make."""
 
 
 def connections(log: str) -> dict[str, int]:
@@ -25,12 +27,13 @@ def connections(log: str) -> dict[str, int]:
     return dict(Counter(found))
 
 
-def interfaces(shown: str) -> tuple[str, ...]:
-    """Own addresses with their networks, from `ip -o address show`."""
+def interfaces(shown: str, names: str = "") -> tuple[str, ...]:
+    """Own addresses with their networks, from `ip -o address show`; of interfaces whose name fits `names`."""
     found = []
     for match in _INTERFACE.finditer(shown):
         try:
-            found.append(str(ip_interface(match["text"])))
+            if re.match(names, match["name"]):
+                found.append(str(ip_interface(match["text"])))
         except ValueError:
             continue
     return tuple(dict.fromkeys(found))

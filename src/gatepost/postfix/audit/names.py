@@ -36,7 +36,7 @@ async def read_own(
     hostname = normal_domain(instance.value("myhostname"))
     helo = normal_domain(instance.value("smtp_helo_name")) or hostname
     listed = await _listed(instance, run)
-    origin = normal_domain(instance.value("myorigin"))
+    origin = normal_domain(await asyncio.to_thread(_origin, instance))
     domains = _worth_asking((*(ours.domains or ()), *listed, origin), {hostname, helo})
     made = await asyncio.to_thread(signers, read or read_file, domains)
     return Own(
@@ -49,6 +49,13 @@ async def read_own(
         keys=tuple(await asyncio.gather(*(_key(one, run) for one in made.keys))),
         lists=tuple(lists),
     )
+
+
+def _origin(instance: Instance) -> str:
+    """The domain of mail from this machine; `/etc/mailname` is the file that holds it (postconf(5))."""
+    value = instance.value("myorigin").strip()
+    text = (read_file(value) or "") if value.startswith("/") else value
+    return text.split("\n", 1)[0].strip()
 
 
 def _sending(instance: Instance, ours: Ours) -> tuple[Address, ...]:

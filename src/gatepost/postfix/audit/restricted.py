@@ -12,10 +12,13 @@ from gatepost.postfix.lines import ConfError
 from gatepost.postfix.mastercf import Service
 from gatepost.postfix.ourline import normal_server
 from gatepost.postfix.restrictions import ENDS, LISTS, POLICY, RELAY_CONTROL, Item, policy_of, split_items
+from gatepost.postfix.words import split_words
 
 DEEPEST = 5
 """Classes within classes."""
 LEARN = "learn"
+LOOPBACK = "127.0.0.0/8 [::ffff:127.0.0.0]/104 [::1]/128"
+"""The networks of this machine alone, as postconf(5) writes them."""
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -82,6 +85,12 @@ def _policy(scene: Scene, item: Item, parameter: str, service: Service) -> tuple
     except ConfError as error:
         raise scene.instance.unclear(error.reason, parameter, service) from None
     return policy.server, policy.options
+
+
+def milters(scene: Scene, parameter: str, service: Service | None) -> list[str]:
+    """The milters of a list, each with its braces; `none` is the empty list."""
+    text = scene.instance.value(parameter, service)
+    return [] if text.strip().lower() == "none" else [word.text for word in split_words(text)]
 
 
 def is_ours(scene: Scene, item: Item) -> bool:

@@ -1,7 +1,5 @@
 """All that the topics which judge a configuration look at, as values. Pure."""
 
-from collections.abc import Mapping
-
 import msgspec
 
 from gatepost.postfix.instance import Instance
@@ -51,6 +49,8 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """mynetworks with its tables and exclusions worked out; None: only what is written out is known."""
     interfaces: tuple[str, ...] = ()
     """Own addresses with their networks: `172.17.0.1/16`."""
+    bridges: tuple[str, ...] = ()
+    """Those of them that are on a bridge of containers (docker0)."""
     container: str = ""
     """By what one sees that this is a container; empty when it is none, or cannot be told."""
     clients: dict[str, int] = {}
@@ -122,8 +122,3 @@ def _plain(text: str) -> str:
 
 def _short(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
-
-
-def lines(settings: Mapping[str, str]) -> str:
-    """Settings as they stand in main.cf."""
-    return "\n".join(f"{name} = {value}".rstrip() for name, value in settings.items())

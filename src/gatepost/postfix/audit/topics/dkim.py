@@ -9,7 +9,7 @@ from gatepost.postfix.audit import zonefile
 from gatepost.postfix.audit.asking import exists
 from gatepost.postfix.audit.base import Fault, Finding, Severity
 from gatepost.postfix.audit.own import Own, SigningKey
-from gatepost.postfix.audit.topics.dmarc import tags_of
+from gatepost.postfix.audit.tags import tags_of
 
 SMALLEST = 140
 """Octets of a public RSA key of 1024 bits, at least; smaller ones must not be believed (RFC 8301, 3.2)."""

@@ -7,6 +7,7 @@ from gatepost.postfix.audit import zonefile
 from gatepost.postfix.audit.asking import exists, texts_of
 from gatepost.postfix.audit.base import Fault, Finding, Severity
 from gatepost.postfix.audit.own import Own
+from gatepost.postfix.audit.tags import tags_of
 
 POLICIES = ("none", "quarantine", "reject")
 DEEPEST = 8
@@ -77,12 +78,6 @@ def _way_up(domain: str) -> list[str]:
     labels = domain.split(".")
     above = [labels[at:] for at in range(max(1, len(labels) - DEEPEST + 1), len(labels) - 1)]
     return [domain, *(".".join(rest) for rest in above)]
-
-
-def tags_of(text: str) -> dict[str, str]:
-    """The tags of a record such as `v=DMARC1; p=none` (RFC 6376, 3.2); names in small letters."""
-    pairs = (part.partition("=") for part in text.split(";") if part.strip())
-    return {name.strip().lower(): value.strip() for name, _, value in pairs}
 
 
 def _judge(place: str, text: str) -> Finding | None:

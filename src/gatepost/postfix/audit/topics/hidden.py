@@ -3,16 +3,15 @@
 from collections.abc import Iterator
 from ipaddress import ip_interface
 
-from gatepost.network import Address, Network, is_public, parse_address, parse_network
+from gatepost.network import Network, is_public, parse_address, parse_network
 from gatepost.postfix.audit.base import Fault, Finding, Severity
-from gatepost.postfix.audit.restricted import set_to
+from gatepost.postfix.audit.restricted import LOOPBACK, set_to
 from gatepost.postfix.audit.scene import Scene
 from gatepost.postfix.settings import split_list
 
 ENOUGH = 20
 """Connections in the log from which it tells something."""
 PROXY = ("smtpd_upstream_proxy_protocol", "postscreen_upstream_proxy_protocol")
-DOCKERS = parse_network("172.16.0.0/12")
 
 RELAYS = Fault(
     "hidden.relays",
@@ -67,30 +66,20 @@ def _one_client(scene: Scene) -> Iterator[Finding]:
         return
     seen = f"{scene.facts.log}: the latest {count} connections all come from {address}"
     if any(address in network for network in _networks(scene)):
-        yield RELAYS.found(
-            f"{seen}; {scene.says('mynetworks')}", set_to(scene, "mynetworks", "127.0.0.0/8 [::1]/128")
-        )
+        seen += f", which is in mynetworks ({scene.where('mynetworks')})"
+        yield RELAYS.found(seen, set_to(scene, "mynetworks", LOOPBACK))
     else:
         yield HIDES.found(seen, f"{HIDES.remedy} For HAProxy:\n{set_to(scene, PROXY[0], 'haproxy')}")
 
 
 def _bridge(scene: Scene) -> Iterator[Finding]:
-    """Networks of bridges, or in a container any network of its interfaces."""
+    """Networks of bridges, or in a container any private network of its interfaces."""
+    inside = scene.facts.container
+    own = [ip_interface(text).ip for text in (scene.facts.interfaces if inside else scene.facts.bridges)]
+    private = [address for address in own if not address.is_loopback and not is_public(address)]
     for network in _networks(scene):
-        if network.num_addresses == 1 or not _is_bridge(scene, network):
-            continue
-        seen = f"{scene.says('mynetworks')}; {network} is in it"
-        why = scene.facts.container or f"interfaces: {', '.join(scene.facts.interfaces)}"
-        yield BRIDGE.found(f"{seen}; {why}", set_to(scene, "mynetworks", "127.0.0.0/8 [::1]/128"))
-
-
-def _is_bridge(scene: Scene, network: Network) -> bool:
-    own = [ip_interface(text).ip for text in scene.facts.interfaces]
-    inside = [address for address in own if address in network and not address.is_loopback]
-    if scene.facts.container:
-        return bool(inside) and not any(map(is_public, inside))
-    return any(_docker(address) for address in inside)
-
-
-def _docker(address: Address) -> bool:
-    return DOCKERS is not None and address in DOCKERS
+        there = [str(address) for address in private if address in network]
+        if network.num_addresses > 1 and there:
+            why = inside or f"a bridge of containers on this machine has {', '.join(there)}"
+            seen = f"{scene.where('mynetworks')}: mynetworks holds {network}; {why}"
+            yield BRIDGE.found(seen, set_to(scene, "mynetworks", LOOPBACK))

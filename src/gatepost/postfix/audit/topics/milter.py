@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from gatepost.postfix.audit.base import Fault, Finding, Severity
-from gatepost.postfix.audit.restricted import as_lines, set_to
+from gatepost.postfix.audit.restricted import as_lines, milters, set_to
 from gatepost.postfix.audit.scene import Scene
 from gatepost.postfix.expand import whole_reference
 from gatepost.postfix.mastercf import Service
-from gatepost.postfix.words import inner_words, split_words
+from gatepost.postfix.words import inner_words
 
 OWN_SETTINGS = (3, 0)
 LISTS = ("smtpd_milters", "non_smtpd_milters")
@@ -36,12 +36,6 @@ def look(scene: Scene) -> Iterator[Finding]:
         yield from _list(scene, LISTS[0], service)
     if whole_reference(scene.instance.raw(LISTS[1]) or "") != LISTS[0]:  # else told already
         yield from _list(scene, LISTS[1], None)
-
-
-def milters(scene: Scene, parameter: str, service: Service | None) -> list[str]:
-    """The milters of a list, each with its braces; `none` is the empty list."""
-    text = scene.instance.value(parameter, service)
-    return [] if text.strip().lower() == "none" else [word.text for word in split_words(text)]
 
 
 def _list(scene: Scene, parameter: str, service: Service | None) -> Iterator[Finding]:

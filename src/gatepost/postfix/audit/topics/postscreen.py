@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from gatepost.postfix.audit.base import Fault, Finding, Severity
 from gatepost.postfix.audit.restricted import set_to
 from gatepost.postfix.audit.scene import Scene
+from gatepost.postfix.mastercf import Service
 
 DENY = ("postscreen_denylist_action", "postscreen_blacklist_action")
 DEEP = (
@@ -41,27 +42,34 @@ FAULTS = (WATCHES, IGNORED, TESTS)
 
 def look(scene: Scene) -> Iterator[Finding]:
     """Every postscreen that strangers reach."""
-    instance = scene.instance
-    for service in instance.master.services:
-        if service.program != "postscreen" or service.type != "inet":
-            continue
+    for service in scene.instance.master.services:
+        if service.program == "postscreen" and service.type == "inet":
+            yield from _actions(scene, service)
+            yield from _deep(scene, service)
 
-        def acts(name: str, of: object = service) -> bool:
-            value = instance.value(name, of)  # type: ignore[arg-type]
-            return bool(value) and value.lower() != "ignore"
 
-        greets, lists = acts("postscreen_greet_action"), acts("postscreen_dnsbl_action")
-        sites = instance.value("postscreen_dnsbl_sites", service).strip()
-        if not greets and not lists and not any(map(acts, DENY)):
-            remedy = set_to(scene, "postscreen_greet_action", "enforce", service)
-            seen = f"{instance.master_file}:{service.line}: {service.key}; all actions are ignore"
-            yield WATCHES.found(seen, f"{remedy}\npostscreen_dnsbl_action = enforce")
-        elif sites and not lists:
-            says = scene.says("postscreen_dnsbl_sites", service)
-            seen = f"{says}; {scene.says('postscreen_dnsbl_action', service)}"
-            yield IGNORED.found(seen, set_to(scene, "postscreen_dnsbl_action", "enforce", service))
-        deep = [name for name in DEEP if instance.truth(name, service)]
-        if deep:
-            seen = "; ".join(scene.says(name, service) for name in deep)
-            remedy = "\n".join((f"In {instance.main_file}:", *(f"{name} = no" for name in deep)))
-            yield TESTS.found(seen, remedy)
+def _acts(scene: Scene, name: str, service: Service) -> bool:
+    """Whether a test does more than look."""
+    value = scene.instance.value(name, service).strip().lower()
+    return value not in ("", "ignore")
+
+
+def _actions(scene: Scene, service: Service) -> Iterator[Finding]:
+    lists = _acts(scene, "postscreen_dnsbl_action", service)
+    others = any(_acts(scene, name, service) for name in ("postscreen_greet_action", *DENY))
+    if not lists and not others:
+        remedy = set_to(scene, "postscreen_greet_action", "enforce", service)
+        seen = f"{scene.instance.master_file}:{service.line}: {service.key}; all actions are ignore"
+        yield WATCHES.found(seen, f"{remedy}\npostscreen_dnsbl_action = enforce")
+    elif not lists and scene.instance.value("postscreen_dnsbl_sites", service).strip():
+        says = scene.says("postscreen_dnsbl_sites", service)
+        seen = f"{says}; {scene.says('postscreen_dnsbl_action', service)}"
+        yield IGNORED.found(seen, set_to(scene, "postscreen_dnsbl_action", "enforce", service))
+
+
+def _deep(scene: Scene, service: Service) -> Iterator[Finding]:
+    deep = [name for name in DEEP if scene.instance.truth(name, service)]
+    if deep:
+        seen = "; ".join(scene.says(name, service) for name in deep)
+        remedy = "\n".join((f"In {scene.instance.main_file}:", *(f"{name} = no" for name in deep)))
+        yield TESTS.found(seen, remedy)

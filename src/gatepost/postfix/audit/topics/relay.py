@@ -6,7 +6,7 @@ from gatepost.network import is_public, parse_network
 from gatepost.postfix import settings
 from gatepost.postfix.audit.access_text import broad, lets_in
 from gatepost.postfix.audit.base import Fault, Finding, Severity
-from gatepost.postfix.audit.restricted import as_lines, flat, guards, is_ours, reached, set_to
+from gatepost.postfix.audit.restricted import LOOPBACK, as_lines, flat, guards, is_ours, reached, set_to
 from gatepost.postfix.audit.scene import Scene
 from gatepost.postfix.mastercf import Service
 from gatepost.postfix.ours import DOMAIN_LISTS
@@ -211,19 +211,28 @@ def _networks(scene: Scene, service: Service) -> Iterator[Finding]:
     )
     if not permitted:
         return
+    if service.override("mynetworks") is None and scene.instance.main.find("mynetworks") is None:
+        yield from _style(scene)
+        return
     says = scene.says("mynetworks", service)
-    own = "127.0.0.0/8 [::ffff:127.0.0.0]/104 [::1]/128"
+    words = settings.split_list(scene.instance.value("mynetworks", service))
+    kept = [word for word in words if _breadth(word) is None]
+    remedy = set_to(scene, "mynetworks", " ".join(kept) if len(kept) < len(words) else LOOPBACK, service)
     for text in _texts(scene, service):
-        network = parse_network(text)
-        if network is None:
-            continue
-        huge, wide = (HUGE_V4, WIDE_V4) if network.version == 4 else (HUGE_V6, WIDE_V6)
-        stranger = network.prefixlen == 0 or is_public(network.network_address)
-        if stranger and network.prefixlen < huge:
-            yield NETWORKS.found(f"{says}; {text} is in it", set_to(scene, "mynetworks", own, service))
-        elif stranger and network.prefixlen < wide:
-            yield NEIGHBOURS.found(f"{says}; {text} is in it", set_to(scene, "mynetworks", own, service))
-    yield from _style(scene)
+        fault = _breadth(text)
+        if fault is not None:
+            yield fault.found(f"{says}; {text} is in it", remedy)
+
+
+def _breadth(text: str) -> Fault | None:
+    """What a network of mynetworks is, if it is too wide to be one's own."""
+    network = parse_network(text)
+    if network is None or (network.prefixlen and not is_public(network.network_address)):
+        return None
+    huge, wide = (HUGE_V4, WIDE_V4) if network.version == 4 else (HUGE_V6, WIDE_V6)
+    if network.prefixlen < huge:
+        return NETWORKS
+    return NEIGHBOURS if network.prefixlen < wide else None
 
 
 def _texts(scene: Scene, service: Service) -> Sequence[str]:
@@ -236,10 +245,7 @@ def _texts(scene: Scene, service: Service) -> Sequence[str]:
 
 def _style(scene: Scene) -> Iterator[Finding]:
     """What mynetworks is when nobody set it."""
-    instance = scene.instance
-    if instance.main.find("mynetworks"):
-        return
-    style = instance.value("mynetworks_style")
+    style = scene.instance.value("mynetworks_style")
     shared = [text for text in scene.facts.interfaces if _is_shared(text)]
     if style in ("subnet", "class") and shared:
         says = f"{scene.says('mynetworks_style')}, mynetworks is not set; interfaces: {', '.join(shared)}"

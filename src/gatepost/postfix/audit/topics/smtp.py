@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from gatepost.postfix.audit.base import Fault, Finding, Severity
 from gatepost.postfix.audit.restricted import flat, set_to
 from gatepost.postfix.audit.scene import Scene
+from gatepost.postfix.mastercf import Service
 
 VRFY = Fault(
     "smtp.vrfy",
@@ -39,19 +40,25 @@ UNLISTED = Fault(
 FAULTS = (VRFY, HELO, AT_ONCE, UNLISTED)
 
 
+SWITCHES = (
+    (VRFY, "disable_vrfy_command"),
+    (HELO, "smtpd_helo_required"),
+    (AT_ONCE, "smtpd_delay_reject"),
+)
+"""What should be `yes`."""
+LISTS = ("smtpd_recipient_restrictions", "smtpd_relay_restrictions")
+
+
 def look(scene: Scene) -> Iterator[Finding]:
     """Every service that strangers reach."""
     for service in scene.instance.mx_services:
+        for fault, name in SWITCHES:
+            yield from _switch(scene, service, fault, name)
+        items = [item.name for name in LISTS for item in flat(scene, name, service)]
+        if "reject_unlisted_recipient" not in items:
+            yield from _switch(scene, service, UNLISTED, "smtpd_reject_unlisted_recipient")
 
-        def wrong(fault: Fault, name: str, should: str) -> Iterator[Finding]:
-            if scene.instance.truth(name, service) != (should == "yes"):  # noqa: B023 - used up in this turn
-                yield fault.found(scene.says(name, service), set_to(scene, name, should, service))  # noqa: B023
 
-        yield from wrong(VRFY, "disable_vrfy_command", "yes")
-        yield from wrong(HELO, "smtpd_helo_required", "yes")
-        yield from wrong(AT_ONCE, "smtpd_delay_reject", "yes")
-        lists = ("smtpd_recipient_restrictions", "smtpd_relay_restrictions")
-        if not any(
-            i.name == "reject_unlisted_recipient" for name in lists for i in flat(scene, name, service)
-        ):
-            yield from wrong(UNLISTED, "smtpd_reject_unlisted_recipient", "yes")
+def _switch(scene: Scene, service: Service, fault: Fault, name: str) -> Iterator[Finding]:
+    if not scene.instance.truth(name, service):
+        yield fault.found(scene.says(name, service), set_to(scene, name, "yes", service))

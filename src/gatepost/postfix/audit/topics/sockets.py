@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 from gatepost.network import parse_address
 from gatepost.postfix.audit.base import Fault, Finding, Severity
-from gatepost.postfix.audit.restricted import policies
+from gatepost.postfix.audit.restricted import milters, policies
 from gatepost.postfix.audit.scene import Listener, Scene
-from gatepost.postfix.audit.topics.milter import milters
 from gatepost.postfix.mastercf import Service
 from gatepost.postfix.ourline import port_of
 from gatepost.postfix.words import inner_words

@@ -13,9 +13,13 @@ ENDINGS = {"hash": ".db", "btree": ".db", "lmdb": ".lmdb", "cdb": ".cdb", "dbm":
 """Tables that postmap makes of a source file, and how the result is called."""
 PLAIN = ("texthash", "cidr", "regexp", "pcre")
 """Tables that are read as they are."""
+SERVED = ("mysql", "pgsql", "ldap", "sqlite")
+"""Tables in databases; the file says how they are asked."""
 BERKELEY = ("hash", "btree")
+PACKAGED = ("cdb", "ldap", "lmdb", "mysql", "pcre", "pgsql", "sqlite")
+"""Kinds that Debian and Ubuntu have in packages of their own."""
 _TABLE = re.compile(
-    rf"(?:^|[\s,{{=:!])(?P<kind>{'|'.join((*ENDINGS, *PLAIN))}):(?P<path>/[^\s,{{}}]+)", re.ASCII
+    rf"(?:^|[\s,{{=:!])(?P<kind>{'|'.join((*ENDINGS, *PLAIN, *SERVED))}):(?P<path>/[^\s,{{}}]+)", re.ASCII
 )
 BUILT_IN = ("alias_maps", "alias_database")
 """Defaults that name a file."""
@@ -86,12 +90,19 @@ def look(scene: Scene) -> Iterator[Finding]:
     known = scene.facts.types
     for table in tables(scene):
         if known and table.kind not in known:
-            kind = "lmdb" if table.kind in BERKELEY and "lmdb" in known else "texthash"
-            make = "" if kind == "texthash" else f", and then:\n{_command(scene, table, kind)}"
-            remedy = f"Write {kind}:{table.path} instead{make}"
-            yield NO_TYPE.found(f"{table.place}; postconf -m knows {', '.join(known)}", remedy)
+            seen = f"{table.place}; postconf -m knows {', '.join(known)}"
+            yield NO_TYPE.found(seen, _other_kind(scene, table))
         else:
             yield from _file(scene, table)
+
+
+def _other_kind(scene: Scene, table: Table) -> str:
+    """How to do without a kind of table, or get it."""
+    if table.kind in PACKAGED:
+        return f"apt-get install postfix-{table.kind}"
+    if "lmdb" not in scene.facts.types:
+        return f"Write texthash:{table.path} instead."
+    return f"Write lmdb:{table.path} instead, and then:\n{_command(scene, table, 'lmdb')}"
 
 
 def _file(scene: Scene, table: Table) -> Iterator[Finding]:
@@ -110,6 +121,6 @@ def _file(scene: Scene, table: Table) -> Iterator[Finding]:
 def _command(scene: Scene, table: Table, kind: str) -> str:
     if table.parameter.startswith("alias_"):
         return "newaliases"
-    if kind in PLAIN:
+    if kind in (*PLAIN, *SERVED):
         return f"touch {table.path}"
     return f"postmap -c {scene.instance.config_dir} {kind}:{table.path}"
