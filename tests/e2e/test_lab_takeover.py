@@ -140,7 +140,7 @@ def test_the_plan_names_what_moves_and_what_stays(report):
     for moves in (
         "reject_unknown_helo_hostname",
         "reject_rbl_client zen.spamhaus.org",
-        "greylist.when = stranger",
+        '[greylist] when = "stranger"',
     ):
         assert moves in plan
     assert "stays in Postfix" in plan
