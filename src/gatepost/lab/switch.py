@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from gatepost.lab.internet import Internet
-from gatepost.lab.processes import LabError, wait_until_up
+from gatepost.lab.processes import LabError, stop, wait_until_up
 
 BACKLOG = 1024
 PATIENCE = 3.0
@@ -68,12 +68,14 @@ class Switch:
         wait_until_up("gatepost run", process, log, self.answers)
         return process, Window(closed, time.monotonic() - began)
 
-    def back(self, leave: Callable[[], None], come: Callable[[], None]) -> Window:
-        """Let Gatepost `leave` and the old service `come`; it answers when this returns."""
+    def back(self, process: "subprocess.Popen[bytes]", come: Callable[[], None]) -> Window:
+        """Tell Gatepost to end, and let the old service `come` when the port is free; it answers then."""
         began = time.monotonic()
-        leave()
+        process.terminate()
+        self.net.within(self._listener).close()
         come()
         taken = time.monotonic() - began
+        stop(process)
         return Window(taken, taken)
 
     def answers(self) -> bool:

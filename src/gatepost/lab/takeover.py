@@ -8,12 +8,12 @@ Raises: LabError when a part does not start or a command fails.
 """
 
 import contextlib
-import functools
 import re
 import shutil
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -62,7 +62,7 @@ class Act:
         self.gate = Gate(net.folder / "gatepost", net.run)
         self.gate.folder.mkdir()
         self.gate.config.write_text(to_toml(_config(self.gate.folder, server.etc)))
-        self._leave: Callable[[], None] = lambda: None
+        self._daemon: subprocess.Popen[bytes] | None = None
 
     # --- what the administrator does ----------------------------------------------------------------------
 
@@ -99,18 +99,19 @@ class Act:
 
     def gatepost_comes(self) -> Window:
         """Switch from postgrey to Gatepost."""
-        process, window = self.switch.to_gatepost(self.grey.stop, self.gate.config, self.gate.log)
-        self._leave = functools.partial(stop, process)
+        self._daemon, window = self.switch.to_gatepost(self.grey.stop, self.gate.config, self.gate.log)
         return window
 
     def postgrey_comes(self) -> Window:
         """Switch back."""
-        return self.switch.back(self.gatepost_leaves, self.grey.start)
+        if self._daemon is None:
+            raise LabError("Gatepost does not run")
+        return self.switch.back(self._daemon, self.grey.start)
 
     def gatepost_leaves(self) -> None:
         """End the daemon, if it runs."""
-        self._leave()
-        self._leave = lambda: None
+        if self._daemon is not None:
+            stop(self._daemon)
 
 
 def _config(folder: Path, etc: Path) -> dict[str, object]:
