@@ -6,18 +6,21 @@ import random
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from gatepost.imports import machine
+from gatepost.server.control_client import ControlError, call
 from support.daemon import ROOT, Daemon, gatepost
 from support.postgrey import postgrey
 
 pytestmark = pytest.mark.e2e
 
 SEED = 11
+LETTERS = str.maketrans("0123456789", "ghijklmnop")
 HOUR = 3600
 DAY = 24 * HOUR
 CLIENTS = (
@@ -213,6 +216,38 @@ def test_owner_and_mode_stay_and_the_old_file_is_kept(tmp_path):
     assert config.read_text().startswith("# mine\nprofile")
 
 
+@pytest.mark.parametrize(
+    "triplet",
+    [
+        {"network": 1},
+        {"network": "n", "sender": "s", "recipient": "r", "first": 1e300, "last": 1, "passed": True},
+        {"network": "n", "sender": "s", "recipient": "r", "first": -1, "last": 1, "passed": True},
+    ],
+)
+def test_the_daemon_refuses_what_is_no_triplet(tmp_path, triplet):
+    with gatepost(tmp_path) as daemon, pytest.raises(ControlError, match="not triplets"):
+        call(str(daemon.control), "greylist.bring", triplets=[triplet])
+
+
+def test_a_process_with_other_options_than_the_file_says_is_told(monkeypatch, tmp_path):
+    file = tmp_path / "default"
+    monkeypatch.setattr(machine, "DEFAULTS", (tmp_path / "none", file))
+    monkeypatch.setattr(machine, "PROC", tmp_path)
+    with postgrey("--delay=91") as theirs:
+        (tmp_path / "1234").symlink_to(f"/proc/{theirs.process.pid}")
+        file.write_text("# nothing\n")
+        nothing = machine.said(None)
+        file.write_text(f'POSTGREY_OPTS="{" ".join(theirs.options)}"\n')
+        same = machine.said(None)
+        file.write_text('POSTGREY_OPTS="--inet=10023"\n')
+        other = machine.said(None)
+
+    assert ("process 1234", "") == (nothing.where, nothing.doubt)
+    assert (str(file), "") == (same.where, same.doubt)
+    assert (str(file), "10023") == (other.where, other.options.value("inet"))
+    assert "process 1234" in other.doubt
+
+
 def test_the_running_process_tells_its_options(monkeypatch, tmp_path):
     monkeypatch.setattr(machine, "DEFAULTS", ())
     monkeypatch.setattr(machine, "PROC", tmp_path)
@@ -223,3 +258,88 @@ def test_the_running_process_tells_its_options(monkeypatch, tmp_path):
     assert "process 1234" == found.where
     assert ("91", "wait a while") == (found.options.value("delay"), found.options.value("greylist-text"))
     assert str(theirs.database) == found.options.value("dbdir")
+
+
+def test_what_postgrey_answered_before_is_found_while_it_goes_on_writing(tmp_path):
+    done, stop = [], threading.Event()
+
+    def mail(theirs):
+        while not stop.is_set():
+            number = len(done)
+            sender = f"{number}@a.example".translate(LETTERS)
+            theirs.ask(f"198.18.{number % 200}.1", sender, f"r{number % 7}@example.net")
+            done.append(number)
+
+    with postgrey() as theirs:
+        config = tmp_path / "gatepost.toml"
+        config.write_text("[greylist]\npending_per_network = 100000\n")
+        writer = threading.Thread(target=mail, args=(theirs,))
+        writer.start()
+        try:
+            wait_until(lambda: len(done) > 400)
+            for _ in range(4):
+                before = len(done)
+                told = take(theirs, config, "--dry-run")
+                after = len(done)
+                assert before <= told["triplets"]["read"]["waiting"] <= after + 1
+                notes = [note for note in told["notes"][1:] if "is a copy of" not in note]
+                assert ([], {}) == (notes, told["triplets"]["left"])
+        finally:
+            stop.set()
+            writer.join()
+
+    assert after > before, "it wrote meanwhile"
+
+
+def wait_until(holds, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_database_that_is_damaged_is_told(tmp_path):
+    with postgrey() as theirs:
+        theirs.ask("192.0.2.7", "anna@a.example", "bob@example.net")
+        database = tmp_path / "db"
+        shutil.copytree(theirs.database, database)
+        for log in database.glob("log.*"):  # from which the database could be made anew
+            log.unlink()
+        (database / "postgrey.db").write_bytes(os.urandom(8192))
+        options = " ".join(theirs.options)
+        said = run(
+            tmp_path / "g.toml", "postgrey", "--options", options, "--database", str(database), "--dry-run"
+        )
+
+    assert "postgrey.db" in said
+    assert "breaks off" in said
+    assert "Traceback" not in said
+
+
+def test_links_in_the_database_folder_are_not_followed(tmp_path):
+    database = tmp_path / "db"
+    database.mkdir()
+    (database / "postgrey.db").symlink_to("/etc/shadow")
+    (database / "log.1").symlink_to("/dev/zero")
+    said = run(
+        tmp_path / "g.toml", "postgrey", "--options", "--inet=1", "--database", str(database), "--folder",
+        str(tmp_path), "--dry-run",
+    )  # fmt: skip
+
+    assert "Nothing was changed." in said
+    assert "triplets" in said
+
+
+def test_the_store_belongs_to_the_daemons_user_after_root_imported(tmp_path):
+    state = tmp_path / "state"
+    state.mkdir()
+    shutil.chown(state, "postgrey", "postgrey")
+    tmp_path.chmod(0o755)
+    for folder in list(tmp_path.parents)[:-2]:
+        folder.chmod(folder.stat().st_mode | 0o011)
+    with postgrey("--delay=300") as theirs:
+        theirs.ask("192.0.2.7", "anna@a.example", "bob@example.net")
+        told = take(theirs, tmp_path / "gatepost.toml", "--store", f"sqlite:{state}/gatepost.db")
+
+    assert 1 == told["triplets"]["stored"]["taken"]
+    assert {"postgrey"} == {file.owner() for file in state.iterdir()}

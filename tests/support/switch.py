@@ -25,9 +25,15 @@ QUIET = {
 
 
 def asking(port, *, permits="permit_mynetworks, reject_unauth_destination"):
-    """main.cf's lines for asking the Gatepost at `port`."""
+    """main.cf's settings for asking the Gatepost at `port`."""
     ask = f"check_policy_service {{ inet:127.0.0.1:{port}, timeout=6s, default_action=DUNNO }}"
-    return f"smtpd_recipient_restrictions = {permits}, {ask}\nsmtpd_data_restrictions = {ask}\n"
+    return {"smtpd_recipient_restrictions": f"{permits}, {ask}", "smtpd_data_restrictions": ask}
+
+
+def with_settings(text, settings):
+    """main.cf with these settings; none twice: Postfix 3.7 gets stuck when its own log has to say that."""
+    lines = [line for line in text.splitlines() if line.partition(" = ")[0] not in settings]
+    return "".join(f"{line}\n" for line in (*lines, *(f"{k} = {v}" for k, v in settings.items())))
 
 
 class Switch:
@@ -68,12 +74,17 @@ class Switch:
         config = load(self.gatepost.config, None, alone=True)
         return Gate(config, self.gatepost.config, f"inet:127.0.0.1:{self.gatepost.port}")
 
-    def change(self, more=None, name="main.cf"):
-        """Lines added to the end of a file."""
-        path = self.config_dir / name
-        before = path.read_bytes()
-        more = asking(self.gatepost.port) if more is None else more
-        return FileChange(str(path), before, before + more.encode(), ("so that Gatepost is asked",))
+    def change(self, settings=None, **more):
+        """main.cf with other settings, by default those that ask Gatepost."""
+        before = self.main_cf.read_bytes()
+        wanted = (asking(self.gatepost.port) if settings is None else settings) | more
+        after = with_settings(before.decode(), wanted).encode()
+        return FileChange(str(self.main_cf), before, after, ("so that Gatepost is asked",))
+
+    def administrator_sets(self, **settings):
+        """Somebody else changes main.cf, and Postfix reads it."""
+        self.postfix.write_file("etc/main.cf", with_settings(self.main_cf.read_text(), settings))
+        self.postfix.reload()
 
     def order(self, *changes):
         return Order(
@@ -81,6 +92,7 @@ class Switch:
             changes or (self.change(),),
             self.backups,
             ("127.0.0.1", self.postfix.port),
+            patience=5.0,
         )
 
     def hands(self, **instead):

@@ -74,7 +74,7 @@ def test_what_cannot_be_honoured_is_told_by_line_and_the_rest_is_taken_from_a_co
     status, said, config = take(f"hash:{file}", "--json")
 
     told = json.loads(said)
-    copy = take.config.parent / "imported_client_access"
+    copy = take.config.parent / f"imported_{str(file).strip('/').replace('/', '_')}"
     assert 0 == status
     assert [1, 5] == [line["number"] for line in told["taken"]]
     assert [2, 6] == [line["number"] for line in told["not_taken"]]

@@ -18,6 +18,8 @@ from gatepost.store.open import open_store
 BATCH_OCTETS = MAX_LINE - 4096
 BATCH = 500
 """Triplets in one step at most, so that a daemon's other questions are not held up."""
+EVERY = 20_000
+"""Triplets between two words about how far it is."""
 
 One = Brought | BroughtClient
 Batch = list[One]
@@ -114,5 +116,6 @@ def _watched(batches: Iterable[Batch], progress: Progress) -> Iterator[Batch]:
     done = 0
     for batch in batches:
         yield batch
-        done += len(batch)
-        progress(done)
+        before, done = done, done + len(batch)
+        if done // EVERY != before // EVERY:
+            progress(done)

@@ -1,5 +1,6 @@
 """The work of `gatepost import postfix-map`."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ class FromMap:
         """Say it in our configuration; a sentence for people."""
         if not self.content.taken:
             return f"Nothing of {self.wanted.path} could be taken."
+        self.rewriting.follow(Path(self.wanted.path))
         if self._is_followed():
             return f"{self.wanted.path} is followed already: [access] {self.about}"
         follow = self.name
@@ -57,8 +59,9 @@ class FromMap:
             copied = f", a copy without what is not possible here; changes in {self.wanted.path} do not count"
         comment = f"taken over from {self.name}"
         (outcome,) = self.rewriting.say([Setting(("access", self.about), follow, comment, "append")])
-        done = "followed" if outcome.text != ALREADY else "followed already"
-        return f"{follow} is {done}: [access] {self.about}{copied}"
+        if outcome.text == ALREADY:
+            return f"{follow} is followed already: [access] {self.about}{copied}"
+        return f"To be followed as [access] {self.about}: {follow}{copied}"
 
     def _is_followed(self) -> bool:
         options = self.rewriting.config.checks["access"]
@@ -132,7 +135,8 @@ def _missing(one: Wanted) -> list[str]:
     if not compiled:
         return [f"{one.path}: there is no such file"]
     kind = {".lmdb": "lmdb", ".cdb": "cdb", ".dir": "dbm"}.get(compiled[0], "hash")
+    command = f"postmap -s {shlex.quote(f'{kind}:{one.path}')} > {shlex.quote(one.path)}"
     return [
         f"{one.path}: only the database {one.path}{compiled[0]} is there, not the text it was made from",
-        f"Get the text back, look at it, and import again: postmap -s {kind}:{one.path} > {one.path}",
+        f"Get the text back, look at it, and import again: {command}",
     ]

@@ -10,7 +10,7 @@ import msgspec
 
 from gatepost.access.files import MAX_BYTES, Wanted
 from gatepost.checks.greylist import Greylist, GreylistOptions
-from gatepost.cli.bringing import One, bring
+from gatepost.cli.bringing import EVERY, One, bring
 from gatepost.cli.import_ import outcome_text
 from gatepost.cli.rewriting import Rewriting
 from gatepost.cli.show import warn
@@ -26,8 +26,6 @@ from gatepost.imports.report import Report
 from gatepost.imports.triplets import WHY, Found, Place, take_client, take_triplet
 
 DATABASE = Path("/var/lib/postgrey")
-EVERY = 20_000
-"""Records between two words about how far it is."""
 Take = Callable[[Found, Place, bytes, bytes], None]
 
 
@@ -54,7 +52,7 @@ class FromPostgrey:
         self.rewriting = Rewriting(config, overrides)
         self.report = Report()
         self.found = Found()
-        self.notes: list[str] = []
+        self.notes: list[str] = [self._said.doubt] if self._said.doubt else []
         self.brought: dict[str, int] = {}
 
     # --- deciding ---
@@ -64,8 +62,6 @@ class FromPostgrey:
         settings_of(self._options, self.report)
         self._take_lists("clients", "client")
         self._take_lists("recipients", "recipient")
-        if any(wish.setting.path[0] == "access" for wish in self.report.wishes):
-            self.notes.append("the whitelists are read where they are: keep them when postgrey is removed")
         outcomes = self.rewriting.say([wish.setting for wish in self.report.wishes])
         for wish, outcome in zip(self.report.wishes, outcomes, strict=True):
             if outcome.done:
@@ -80,7 +76,7 @@ class FromPostgrey:
         files = given or [str(self._folder / f"whitelist_{which}{end}") for end in ("", ".local")]
         for name in files:
             path = Path(name).absolute()
-            if path.exists() or not name.endswith(".local"):
+            if not name.endswith(".local") or _is_there(path):
                 self._take_list(path, which, looks_at)
 
     def _take_list(self, path: Path, which: str, looks_at: str) -> None:
@@ -100,20 +96,19 @@ class FromPostgrey:
             where = f"{path}:{line.number}" if line.number else str(path)
             self.report.leave(f"{where}: {line.text}" if line.text else where, line.says)
         what = f"{path}, {content.taken} entries"
-        if content.whole:
-            self.report.wish(what, "access", f"postgrey_{which}", value=str(path), append=True)
-        elif content.copy is not None:
-            copy = self.rewriting.copy(str(path), content.copy)
+        follow = content.copy if content.copy is not None else data if content.whole else None
+        if follow is not None:  # a copy, since the lists go when the package postgrey is purged
+            copy = self.rewriting.copy(str(path), follow)
             self.report.wish(what, "access", f"postgrey_{which}", value=str(copy), append=True)
-            self.notes.append(f"{copy} is a copy of {path}, which is not followed: see the lines not taken")
+            self.notes.append(f"{copy} is a copy of {path} and takes its place: change it from now on")
 
     # --- triplets ---
 
     def _read_databases(self) -> None:
-        missing = not (self._database / "postgrey.db").is_file()
+        missing = not _is_there(self._database / "postgrey.db")
         tools = None if missing else find_tools()
         if tools is None:
-            why = f"there is no {self._database / 'postgrey.db'}"
+            why = f"there is no {self._database / 'postgrey.db'} that we may read"
             if not missing:
                 why = f"needs a program to read Berkeley DB: install {PACKAGE} and import again"
             self.report.leave("triplets and known clients", why)
@@ -136,6 +131,8 @@ class FromPostgrey:
     def _read(self, copy: Copy, name: str, place: Place, take: Take) -> None:
         dump, before = Dump(), self.found.left.copy()
         for number, (key, value) in enumerate(dump.records(copy.lines(name)), 1):
+            if number > copy.most_records(name):  # a damaged tree can lead round in a circle
+                break
             take(self.found, place, key, value)
             if number % EVERY == 0:
                 warn(f"{self._database / name}: {number} records read")
@@ -201,6 +198,13 @@ class FromPostgrey:
         return f"{networks}, {self.brought['clients']} new to the store" if self.brought else networks
 
 
+def _is_there(file: Path) -> bool:
+    try:
+        return file.is_file()
+    except OSError:  # a folder that we may not look into
+        return False
+
+
 def _progress(total: int, done: int, *, quiet: bool) -> None:
-    if not quiet and done // EVERY != (done - 1) // EVERY and done < total:
+    if not quiet:
         warn(f"{done} of {total} stored")

@@ -1,5 +1,7 @@
 """Changing our configuration file for the person who owns it: proved before, the old one kept beside it."""
 
+import hashlib
+import stat
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +29,8 @@ from gatepost.server.control_client import ControlError, NoDaemonError, call
 from gatepost.setting import Setting
 
 ALREADY = "already so"
+_MAX_NAME = 200
+"""Octets of a copy's name, of the 255 that a file system takes."""
 
 
 class Rewriting:
@@ -38,9 +42,9 @@ class Rewriting:
         Raises:
             CommandError: it cannot be read, or has errors.
         """
-        self.path = (given or SYSTEM_CONFIG).resolve()
+        self.path = _resolved(given or SYSTEM_CONFIG)
         self._overrides = overrides or {}
-        self._copies: dict[Path, bytes] = {}
+        self._copies: dict[Path, FileState] = {}
         self.told: list[str] = []
         """What was done, for people."""
         self.backup = ""
@@ -86,9 +90,18 @@ class Rewriting:
 
     def copy(self, source: str, content: bytes) -> Path:
         """Where a copy of a file will be, beside the configuration; it is written with that."""
-        path = self.path.with_name(f"imported_{Path(source).name}")
-        self._copies[path] = content
+        name = source.strip("/").replace("/", "_")
+        if len(name.encode()) > _MAX_NAME:
+            name = hashlib.sha256(name.encode()).hexdigest()[:16]
+        path = self.path.with_name(f"imported_{name}")
+        mode = Path(source).stat().st_mode & 0o664
+        self._copies[path] = msgspec.structs.replace(new_state(content), mode=mode)
         return path
+
+    def follow(self, file: Path) -> None:
+        """Tell when a file that is followed from now on cannot be read by the daemon's user."""
+        if not file.stat().st_mode & stat.S_IROTH:
+            self.told.append(f"{file} may not be read by everybody: see that the daemon's user can read it")
 
     def as_json(self) -> dict[str, Any]:
         """What was done, for programs."""
@@ -107,10 +120,11 @@ class Rewriting:
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            for path, content in self._copies.items():
+            for path, copy in self._copies.items():
                 before = read_state(path)
-                if before is None or before.content != content:
-                    place(path, content, before)
+                if before is None or before.content != copy.content:
+                    self._keep(before, path)
+                    place(path, copy.content, before or copy)
             self.config = self._parsed(self.text)
             if self.changed:
                 self._put()
@@ -130,15 +144,21 @@ class Rewriting:
             self.reloaded, notes = reload_daemon(self.config)
             self.told.extend([*(["the daemon read it"] if self.reloaded else []), *notes])
 
+    @staticmethod
+    def _keep(before: FileState | None, path: Path) -> Path | None:
+        """Keep what a file held beside it, with the time; where that is, None when there was no file."""
+        if before is None:
+            return None
+        backup = _free(path.with_name(f"{path.name}.{time.strftime('%Y%m%dT%H%M%S')}"))
+        stage(before, backup)
+        return backup
+
     def _put(self) -> None:
         if read_state(self.path) != self._before:
             raise FileError(self.path, "was changed by somebody else meanwhile; try again")
         if reason := why_not(self.path):
             raise FileError(self.path, reason)
-        backup = None
-        if self._before is not None:
-            backup = _free(self.path.with_name(f"{self.path.name}.{time.strftime('%Y%m%dT%H%M%S')}"))
-            stage(self._before, backup)
+        backup = self._keep(self._before, self.path)
         place(self.path, self.text.encode(), self._before)
         self.backup, self.written = str(backup or ""), True
 
@@ -160,6 +180,14 @@ def place(path: Path, content: bytes, like: FileState | None) -> None:
     stage(state, staged)
     put_in_place(staged, path)
     sync_folder(path.parent)
+
+
+def _resolved(path: Path) -> Path:
+    """Where the file itself is, when the path is a symbolic link."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):  # links in a circle
+        raise CommandError(f"{path}: cannot be found: its symbolic links lead nowhere") from None
 
 
 def _free(path: Path) -> Path:

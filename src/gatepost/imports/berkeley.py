@@ -26,6 +26,8 @@ from gatepost.imports.dump import MAX_LINE, cut
 PACKAGE = "db5.3-util"
 """Debian's package of the tools, for the version of Berkeley DB that its postgrey uses."""
 RECOVER_SECONDS = 300
+LEAST_RECORD = 8
+"""Octets that a record takes in a file at least."""
 _DUMP = re.compile(r"db(\d+(?:\.\d+)?)?_?dump(\d+(?:\.\d+)?)?")
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
@@ -97,6 +99,10 @@ class Copy:
     def has(self, name: str) -> bool:
         """Whether there is such a database."""
         return (self._place / name).exists()
+
+    def most_records(self, name: str) -> int:
+        """How many records a database of this size can have."""
+        return (self._place / name).stat().st_size // LEAST_RECORD
 
     def recover(self, notes: list[str]) -> None:
         """Bring the databases to the last transaction that is in the log files."""

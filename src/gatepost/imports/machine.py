@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from gatepost.imports import options
-from gatepost.imports.options import MAX_TEXT, Options, OptionsError
+from gatepost.imports.options import MAX_TEXT, NoOptionsError, Options, OptionsError
 
 DEFAULTS = (Path("/etc/default/postgrey"), Path("/etc/sysconfig/postgrey"))
 """Where distributions keep POSTGREY_OPTS."""
@@ -20,17 +20,41 @@ class Said(msgspec.Struct, frozen=True):
 
     options: Options
     where: str
+    doubt: str = ""
+    """Why it may not be what postgrey does now; empty when there is no reason."""
 
 
 def said(given: str | None) -> Said:
     """The options in a file or text that was given, in a file of the distribution, or of the process."""
     if given is not None:
         return _given(given)
-    for file in DEFAULTS:
-        if file.is_file():
-            return _in_file(file)
     running = _running()
+    for file in DEFAULTS:
+        if file.exists():
+            try:
+                return _compared(_in_file(file), running)
+            except NoOptionsError:
+                continue
     return running or Said(Options(), "postgrey's defaults, since no options were found")
+
+
+def _compared(written: Said, running: Said | None) -> Said:
+    """What was written, with a doubt when the process was told otherwise."""
+    if running is None or _essence(written.options) == _essence(running.options):
+        return written
+    doubt = (
+        f"{running.where} of postgrey runs with other options than {written.where} says, which were taken; "
+        "to take others, give them with --options"
+    )
+    return msgspec.structs.replace(written, doubt=doubt)
+
+
+def _essence(options: Options) -> set[tuple[str, str]]:
+    """The options, without those that a service manager adds and without white space, which gets lost."""
+    return {(one.name, " ".join(one.value.split())) for one in options.last_given if one.name not in _ADDED}
+
+
+_ADDED = ("pidfile", "daemonize", "user", "group", "greylist-text")
 
 
 def _given(given: str) -> Said:
@@ -48,7 +72,7 @@ def _in_file(file: Path) -> Said:
     try:
         return Said(options.from_text(options.from_defaults(text)), str(file))
     except OptionsError as error:
-        raise OptionsError(f"{file}: {error}") from None
+        raise type(error)(f"{file}: {error}") from None
 
 
 def _running() -> Said | None:

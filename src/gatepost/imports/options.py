@@ -48,6 +48,10 @@ class OptionsError(ValueError):
     """The options cannot be read; the text says why and what to do."""
 
 
+class NoOptionsError(OptionsError):
+    """There are none in this file."""
+
+
 class Given(msgspec.Struct, frozen=True):
     """One option as it was given."""
 
@@ -100,7 +104,7 @@ def from_defaults(text: str) -> str:
         if assignment:
             found[assignment[1]] = _expanded(assignment[2], found)
     if "POSTGREY_OPTS" not in found:
-        raise OptionsError("says nothing of POSTGREY_OPTS; give postgrey's options with --options")
+        raise NoOptionsError("says nothing of POSTGREY_OPTS; give postgrey's options with --options")
     greylist_text = found.get("POSTGREY_TEXT")
     more = f" {shlex.quote(f'--greylist-text={greylist_text}')}" if greylist_text else ""
     return found["POSTGREY_OPTS"] + more

@@ -42,7 +42,8 @@ class Report:
 
     def wish(self, what: str, *path: str, value: object, append: bool = False) -> None:
         """Let our configuration say this."""
-        setting = Setting(path, value, f"postgrey: {what}", "append" if append else "set")
+        comment = "".join(c if c.isprintable() else "?" for c in f"postgrey: {what}")
+        setting = Setting(path, value, comment, "append" if append else "set")
         self.wishes.append(Wish(what, setting))
 
     def leave(self, what: str, why: str) -> None:

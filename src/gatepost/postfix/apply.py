@@ -32,11 +32,15 @@ from gatepost.postfix.observed import (
 from gatepost.postfix.probe import foreigners, observe
 from gatepost.postfix.program_now import RunNow, run_now
 from gatepost.postfix.recovery import Reread, Tell, nothing_to_reread, recover, take_back
+from gatepost.postfix.smtp import REPLY_SECONDS
 from gatepost.postfix.stopping import Stopped, stoppable
 from gatepost.postfix.stranger import Stranger
 from gatepost.postfix.targets import Target, target_at, targets
 from gatepost.postfix.transaction import ChangeError, carry_out, changes_of, refused
 
+PATIENCE_AFTER = 20.0
+"""Seconds that a reply may take after the change, besides what it took before. A server that is mute gets no
+mail, so this should not last; and Postfix asks a Gatepost that is silent twice, for 6 seconds each."""
 JOURNAL_SECONDS = 5.0
 """How long is waited for our probe to come into Gatepost's journal, which may lag."""
 
@@ -59,6 +63,8 @@ class Order(msgspec.Struct, frozen=True):
     backups: Path = BACKUPS
     probe_at: tuple[str, int] | None = None
     """Host and port to probe instead of what listens on port 25."""
+    patience: float = REPLY_SECONDS
+    """Seconds that a reply may take before the change."""
 
 
 class Hands(msgspec.Struct, frozen=True):
@@ -176,7 +182,7 @@ class _Application:
         seen = []
         for door in doors:
             self.hands.tell(f"Probing {door} before the change.")
-            seen.append(observe(door, callers[door]))
+            seen.append(observe(door, callers[door], self.order.patience))
         if lines := [line for one in seen for line in judge_before(one)]:
             raise ApplyError(lines)
         return seen
@@ -209,7 +215,8 @@ class _Application:
 
     def _probe(self, before: Observation, caller: Stranger) -> list[Probed]:
         self.hands.tell(f"Probing {before.target} after the change.")
-        probes = judge(before, observe(before.target, caller), self._patient())
+        patience = min(self.order.patience, PATIENCE_AFTER + 3 * before.slowest)
+        probes = judge(before, observe(before.target, caller, patience), self._patient())
         for probed in probes:
             if probed.result is Result.NOT_MADE:
                 self._warn(f"not probed whether it {probed.name}: {probed.text}")

@@ -63,7 +63,10 @@ class Live:
 
     def runs(self) -> bool:
         """Whether it is running now."""
-        return self._run(["postfix", "-c", self.config_dir, "status"], SECONDS).code == 0
+        ran = self._run(["postfix", "-c", self.config_dir, "status"], SECONDS)
+        if ran.code < 0:
+            raise LiveError(ran.err)
+        return ran.code == 0
 
     def check(self) -> Checked:
         """What `postfix check` says."""

@@ -55,6 +55,8 @@ class Visit(msgspec.Struct, frozen=True):
     greeting: Reply
     recipient: Reply
     """To RCPT, or of the step before it that failed."""
+    seconds: float = 0.0
+    """How long all of it took."""
 
 
 class Observation(msgspec.Struct, frozen=True):
@@ -70,6 +72,11 @@ class Observation(msgspec.Struct, frozen=True):
     relay: tuple[Tried, ...] = ()
     takes_everybody: bool = False
     """Whether a recipient with a random name was accepted, too."""
+
+    @property
+    def slowest(self) -> float:
+        """Seconds of the longer visit."""
+        return max(self.own.seconds, self.stranger.seconds if self.stranger else 0.0)
 
 
 class Result(StrEnum):

@@ -12,7 +12,7 @@ import msgspec
 
 from gatepost.postfix.observed import Asked, Form, Observation, Probed, Tried, Visit, judge_relay
 from gatepost.postfix.program_now import RunNow
-from gatepost.postfix.smtp import SmtpClient, SmtpError
+from gatepost.postfix.smtp import REPLY_SECONDS, SmtpClient, SmtpError
 from gatepost.postfix.smtp_reply import Reply
 from gatepost.postfix.stranger import Stranger, foreign_address, strangers
 from gatepost.postfix.targets import Target
@@ -41,12 +41,12 @@ def relay_probe(target: Target, run: RunNow, mynetworks: str = "") -> Probed:
         return judge_relay(observe(target, found[target]))
 
 
-def observe(target: Target, stranger: Stranger) -> Observation:
-    """Look at one door: from here, and as a stranger."""
-    own, _ = _visit(target, _Caller("", f"probe-{secrets.token_hex(6)}.gatepost.invalid"), [])
+def observe(target: Target, stranger: Stranger, patience: float = REPLY_SECONDS) -> Observation:
+    """Look at one door: from here, and as a stranger. A reply may take `patience` seconds."""
+    own, _ = _visit(target, _Caller("", f"probe-{secrets.token_hex(6)}.gatepost.invalid", patience), [])
     if not stranger.address:
         return Observation(target, own, no_stranger=stranger.why_not)
-    caller = _Caller(stranger.address, _literal(stranger.address))
+    caller = _Caller(stranger.address, _literal(stranger.address), patience)
     forms = relay_forms(target)
     addresses = [form.address for form in forms]
     visit, replies = _visit(target, caller, addresses)
@@ -76,6 +76,7 @@ def relay_forms(target: Target) -> list[Form]:
 class _Caller(msgspec.Struct, frozen=True):
     address: str
     helo: str
+    patience: float
 
 
 def _visit(target: Target, caller: _Caller, further: Sequence[str]) -> tuple[Visit, list[Reply]]:
@@ -84,7 +85,7 @@ def _visit(target: Target, caller: _Caller, further: Sequence[str]) -> tuple[Vis
     said: list[Reply] = []
     came_from = caller.address
     try:
-        with SmtpClient(target, caller.address) as client:
+        with SmtpClient(target, caller.address, caller.patience) as client:
             came_from = came_from or client.own_address
             for reply in _talk(client, caller.helo, target.recipient, further):
                 said.append(reply)
@@ -95,7 +96,7 @@ def _visit(target: Target, caller: _Caller, further: Sequence[str]) -> tuple[Vis
     greeting, recipient = said[0], said[min(1, len(said) - 1)]
     asked = Asked(came_from, caller.helo, target.recipient, since)
     replies = said[2:] + said[-1:] * (len(further) - len(said[2:]))
-    return Visit(asked, greeting, recipient), replies[: len(further)]
+    return Visit(asked, greeting, recipient, time.time() - since), replies[: len(further)]
 
 
 def _talk(client: SmtpClient, helo: str, recipient: str, further: Sequence[str]) -> Iterator[Reply]:

@@ -31,10 +31,7 @@ def recover(backups: Backups, live: Live, tell: Tell, reread: Reread = nothing_t
     with unstoppable():
         undo(backups, backup, tell)
         _reread(reread, backup, tell)
-        if live.runs():
-            _reload(live, tell)
-        else:
-            tell("Postfix does not run, so nothing was reloaded.")
+        _let_it_read(live, tell)
         backups.end(backup, Outcome("undone", "it was killed"))
     return backup
 
@@ -53,10 +50,8 @@ def take_back(
     with unstoppable():
         undo(backups, backup, tell)
         _reread(reread, backup, tell)
-        if ran and live.runs():
-            _reload(live, tell)
-        elif ran:
-            _start(live, tell)
+        if ran:
+            _let_it_read(live, tell, start=True)
         backups.end(backup, Outcome("undone", why))
 
 
@@ -65,16 +60,15 @@ def _reread(reread: Reread, backup: Backup, tell: Tell) -> None:
         tell(f"Gatepost did not read its configuration anew: {trouble}")
 
 
-def _reload(live: Live, tell: Tell) -> None:
+def _let_it_read(live: Live, tell: Tell, *, start: bool = False) -> None:
+    """Reload Postfix; where it does not run, start it if wanted. The files are back in any case."""
     try:
-        live.reload(live.parameters()["queue_directory"])
+        if live.runs():
+            live.reload(live.parameters()["queue_directory"])
+        elif start:
+            live.start()
+            tell("Postfix had ended; it was started again.")
+        else:
+            tell("Postfix does not run, so nothing was reloaded.")
     except LiveError as error:
-        tell(f"Postfix could not be reloaded: {error}")
-
-
-def _start(live: Live, tell: Tell) -> None:
-    try:
-        live.start()
-        tell("Postfix had ended; it was started again.")
-    except LiveError as error:
-        tell(f"Postfix has ended and could not be started again: {error}")
+        tell(f"Postfix did not read the files that were brought back: {error}")

@@ -10,9 +10,10 @@ pipeline turns that into the finding `error.store`: the mail passes.
 
 from collections.abc import Awaitable, Sequence
 from enum import StrEnum
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import msgspec
+from msgspec import Meta
 
 
 class StoreError(Exception):
@@ -72,14 +73,18 @@ class Meeting(msgspec.Struct, frozen=True, gc=False):
     """Seconds still to wait; 0 when it passes."""
 
 
+Moment = Annotated[float, Meta(ge=0, le=1e11)]
+"""Seconds since 1970 as somebody else wrote them down; the limit is far away and fits into every store."""
+
+
 class Brought(msgspec.Struct, frozen=True, gc=False):
     """A triplet, normalised as ours are, that another greylisting remembered; times in seconds since 1970."""
 
     network: str
     sender: str
     recipient: str
-    first: float
-    last: float
+    first: Moment
+    last: Moment
     passed: bool
 
 
@@ -87,8 +92,8 @@ class BroughtClient(msgspec.Struct, frozen=True, gc=False):
     """A network of which another greylisting counted mails that waited and came back."""
 
     network: str
-    successes: int
-    last: float
+    successes: Annotated[int, Meta(ge=0, le=1_000_000_000)]
+    last: Moment
     """Its last mail, in seconds since 1970."""
 
 
