@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -91,10 +92,19 @@ def allowed(difference):
 
 
 @pytest.fixture(scope="module")
-def report():
-    done = subprocess.run(COMMAND, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=110)
-    assert done.stdout, done.stderr
-    return json.loads(done.stdout)
+def played():
+    """The process, when it has ended, and what it printed."""
+    process = subprocess.Popen(
+        COMMAND, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    output, complaints = process.communicate(timeout=110)
+    assert output, complaints
+    return process, json.loads(output)
+
+
+@pytest.fixture(scope="module")
+def report(played):
+    return played[1]
 
 
 def test_no_session_is_dropped_by_the_take_over_nor_by_the_rollback(report):
@@ -147,10 +157,13 @@ def test_the_plan_names_what_moves_and_what_stays(report):
     assert "postgrey" in report["imported"]
 
 
-def test_it_ends_with_nothing_wrong_and_leaves_nothing(report):
-    assert report["failures"] == []
-    names = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
-    assert not [line for line in names.splitlines() if line.startswith(f"gatepost-lab-{os.getpid()}")]
+def test_it_ends_with_nothing_wrong_and_leaves_nothing(played):
+    process, report = played
+    assert (report["failures"], process.returncode) == ([], 0)
+    name = f"gatepost-lab-{process.pid}"
+    assert not Path("/run/netns", name).exists()
+    assert not Path("/etc/netns", name).exists()
+    assert [] == list(Path(tempfile.gettempdir()).glob(f"{name}-*"))
 
 
 def test_what_belongs_to_the_day_is_refused():

@@ -24,6 +24,9 @@ server:
     xfrdfile: ""
     xfrdir: "{folder}"
     hide-version: yes
+    # Else it drops answers from some 200 a second on, and who asked waits for seconds.
+    rrl-ratelimit: 0
+    rrl-whitelist-ratelimit: 0
 remote-control:
     control-enable: no
 zone:
