@@ -45,7 +45,6 @@ def said(takeover):
             {
                 "rules.sender_domain.unresolvable": "defer",
                 "rules.sender_domain.null_mx": "reject",
-                "rules.sender_domain.bad_mx": "reject",
             },
         ),
         (
@@ -197,6 +196,14 @@ def test_postgrey(server):
         "reject_unlisted_recipient",
         ASK,
     ] == names(result, "smtpd_recipient_restrictions")
+
+
+def test_postgrey_at_our_place_gives_way_whatever_comes_after_it():
+    known = Known(KNOWN.honours, lambda _server: True)
+    main = f"{GUARDED}, check_policy_service inet:127.0.0.1:10023, check_client_access hash:/friends\n"
+    takeover = take_over(instance(main), LINE, known)
+
+    assert ({"greylist.when": "stranger"}, ()) == (said(takeover), takeover.left)
 
 
 def test_listeners_with_lists_of_their_own_keep_them():

@@ -41,8 +41,8 @@ from gatepost.postfix.transaction import ChangeError, carry_out, changes_of, ref
 PATIENCE_AFTER = 20.0
 """Seconds that a reply may take after the change, besides what it took before. A server that is mute gets no
 mail, so this should not last; and Postfix asks a Gatepost that is silent twice, for 6 seconds each."""
-JOURNAL_SECONDS = 5.0
-"""How long is waited for our probe to come into Gatepost's journal, which may lag."""
+JOURNAL_SECONDS = 1.0
+"""How long is waited for our probe to come into Gatepost's journal: it is written out when it is asked."""
 
 
 class ApplyError(Exception):

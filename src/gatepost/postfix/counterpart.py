@@ -47,7 +47,7 @@ RULES: dict[str, tuple[str, str, tuple[str, ...]]] = {
 }
 """Family, the setting with the reply code, and our rules, by restriction."""
 
-_ALWAYS = {"reject_unknown_sender_domain": ("sender_domain.null_mx", "sender_domain.bad_mx")}
+_ALWAYS = {"reject_unknown_sender_domain": ("sender_domain.null_mx",)}
 """What Postfix refuses for good whatever the reply code is set to (RFC 7505)."""
 
 LOOKS_AT = {

@@ -96,6 +96,10 @@ class Probed(msgspec.Struct, frozen=True):
     text: str
 
 
+NO_SUCH_MAILBOX = ("5.1.1 ", "4.1.1 ")
+"""Before the change something else may have refused the probe, before Postfix looked for the mailbox."""
+
+
 def judge(before: Observation, after: Observation, find: FindVerdict) -> list[Probed]:
     """Whether a server still does what it did, and asks Gatepost."""
     greets = _greets(after)
@@ -181,4 +185,6 @@ def _accepts(name: str, before: Visit, after: Visit, seen: Seen | None) -> Probe
         return Probed(name, Result.PASSED, f"{said}, by Gatepost's own rules (reference {seen.reference})")
     if reply.code and reply.code == before.recipient.code:
         return Probed(name, Result.PASSED, f"{said}, as before the change")
+    if not before.recipient.accepts and reply.text.startswith(NO_SUCH_MAILBOX):
+        return Probed(name, Result.NOT_MADE, f"{said}; there is no such mailbox, so this proves nothing")
     return Probed(name, Result.FAILED, f"{said}; before the change: {before.recipient}")

@@ -209,6 +209,8 @@ class _Walk:
 
     def _obstacle(self, number: int, found: Counterpart) -> str:
         """Why a restriction must stay where it is; empty when it may move."""
+        if self.line.is_ours(self.items[number]):
+            return ""  # ours takes its place in any case
         if self.parameter == RECIPIENT:
             later = next(filter(_is_exception, self.items[number + 1 :]), None)
             return f"{later.text} after it would let in, unasked, what it refuses now" if later else ""
