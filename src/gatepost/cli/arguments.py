@@ -25,6 +25,16 @@ Store = Annotated[
         "--store", metavar="URL", help="Where state is kept, sqlite:PATH or memory:", show_default=False
     ),
 ]
+ConfigDir = Annotated[
+    Path | None,
+    typer.Option(
+        "-c",
+        "--config-dir",
+        metavar="DIR",
+        help="Postfix's folder, with main.cf; without it where postconf looks.",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 

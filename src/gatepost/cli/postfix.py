@@ -1,13 +1,12 @@
 """`gatepost postfix`: put Gatepost in front of a Postfix, take it back, and look at what is there."""
 
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
-from gatepost.cli.arguments import ConfigFile, Json, configured
+from gatepost.cli.arguments import ConfigDir, ConfigFile, Json, configured
 from gatepost.cli.main import new_app
 from gatepost.cli.planning import Planned, config_folder, our_line, planned
 from gatepost.cli.postfix_apply import carry_out, confirm, tidy_up
@@ -26,16 +25,6 @@ app = new_app(
     no_args_is_help=True, help="Put Gatepost in front of a Postfix, take it back, look at what is there."
 )
 
-ConfigDir = Annotated[
-    Path | None,
-    typer.Option(
-        "-c",
-        "--config-dir",
-        metavar="DIR",
-        help="Folder of main.cf; without it where postconf looks.",
-        show_default=False,
-    ),
-]
 TakeOver = Annotated[
     bool,
     typer.Option(

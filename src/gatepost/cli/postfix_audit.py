@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -11,7 +10,7 @@ import typer
 import uvloop
 
 from gatepost import checks
-from gatepost.cli.arguments import ConfigFile, Json, configured
+from gatepost.cli.arguments import ConfigDir, ConfigFile, Json, configured
 from gatepost.cli.planning import our_line
 from gatepost.cli.show import say, say_json, say_table
 from gatepost.cli.trouble import CommandError
@@ -35,16 +34,6 @@ from gatepost.postfix.program_now import run_now
 from gatepost.postfix.reading import read_instance
 from gatepost.server.owner import owner_of_port
 
-ConfigDir = Annotated[
-    Path | None,
-    typer.Option(
-        "-c",
-        "--config-dir",
-        metavar="DIR",
-        help="Folder of main.cf; without it where postconf looks.",
-        show_default=False,
-    ),
-]
 WithDns = Annotated[
     bool, typer.Option("--dns", help="Ask the DNS about our names, domains and listings, too.")
 ]
