@@ -17,6 +17,7 @@ from gatepost.postfix.live import Live
 from gatepost.postfix.manifest import Backup, NoSuchStateError, choose
 from gatepost.postfix.program_now import run_now
 from gatepost.postfix.rollback import Way, diff, recovered, roll_back, way_back
+from gatepost.postfix.stranger import sweep
 
 When = Annotated[
     str | None,
@@ -45,6 +46,7 @@ def rollback(
     After a change that was killed, this undoes it. The state left behind is kept, too.
     Exit status 1 when nothing was brought back.
     """
+    sweep(run_now)  # what a killed apply left
     book = Backups(backups, Path(postfix))
     try:
         if list_ or (when_ is None and book.pending() is None):

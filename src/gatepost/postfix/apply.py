@@ -34,7 +34,7 @@ from gatepost.postfix.program_now import RunNow, run_now
 from gatepost.postfix.recovery import Reread, Tell, nothing_to_reread, recover, take_back
 from gatepost.postfix.smtp import REPLY_SECONDS
 from gatepost.postfix.stopping import Stopped, stoppable
-from gatepost.postfix.stranger import Stranger
+from gatepost.postfix.stranger import Stranger, sweep
 from gatepost.postfix.targets import Target, target_at, targets
 from gatepost.postfix.transaction import ChangeError, carry_out, changes_of, refused
 
@@ -93,6 +93,7 @@ def apply(order: Order, hands: Hands) -> Applied:
     """Carry the changes out, or leave everything as it was."""
     live = Live(order.config_dir, hands.run)
     with as_apply_error(), stoppable(), Backups(order.backups, Path(order.config_dir)) as backups:
+        sweep(hands.run)
         recover(backups, live, hands.tell, hands.reread)
         if not order.changes:
             return Applied("")
@@ -107,6 +108,7 @@ def recover_first(
     Whether there was one.
     """
     with as_apply_error(), stoppable(), Backups(backups, Path(config_dir)) as opened:
+        sweep(run)
         return recover(opened, Live(config_dir, run), tell, reread) is not None
 
 
