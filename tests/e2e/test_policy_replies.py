@@ -127,9 +127,8 @@ def intended(verdict):
 
 def warnings(postfix):
     """What Postfix complained about since this was asked last."""
-    with (postfix.home / "maillog").open("rb") as log:
-        log.seek(postfix.told)
-        new = log.read()
+    path = postfix.home / "maillog"
+    new = path.read_bytes()[postfix.told :] if path.exists() else b""  # postlogd makes it when it comes to it
     postfix.told += len(new)
     return BAD_WARNINGS.findall(new.decode("utf-8", "replace"))
 
