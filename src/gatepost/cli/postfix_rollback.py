@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gatepost.cli.arguments import ConfigFile, Json, configured
+from gatepost.cli.arguments import ConfigDir, ConfigFile, Json, configured
+from gatepost.cli.planning import config_folder, our_line
 from gatepost.cli.postfix_apply import confirm
 from gatepost.cli.postfix_gate import Gate
 from gatepost.cli.show import say, say_json, say_table, warn, when
@@ -13,9 +14,13 @@ from gatepost.cli.trouble import CommandError
 from gatepost.config.places import config_file
 from gatepost.postfix.apply import ApplyError
 from gatepost.postfix.backups import BACKUPS, BackupError, Backups
+from gatepost.postfix.draft import RECIPIENT
+from gatepost.postfix.lines import ConfError
 from gatepost.postfix.live import Live
 from gatepost.postfix.manifest import Backup, NoSuchStateError, choose
+from gatepost.postfix.ourline import OurLine
 from gatepost.postfix.program_now import run_now
+from gatepost.postfix.reading import read_instance
 from gatepost.postfix.rollback import Way, diff, recovered, roll_back, way_back
 from gatepost.postfix.stranger import sweep
 
@@ -25,7 +30,6 @@ When = Annotated[
         metavar="WHEN", help="A state from the list, its beginning, or `last`.", show_default=False
     ),
 ]
-PostfixDir = Annotated[str, typer.Option("-c", "--postfix", metavar="DIR", help="Folder of main.cf.")]
 BackupDir = Annotated[Path, typer.Option("--backups", metavar="DIR", help="Where earlier states are kept.")]
 List = Annotated[bool, typer.Option("--list", help="Only show the states there are.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
@@ -34,7 +38,7 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 def rollback(
     when_: When = None,
     *,
-    postfix: PostfixDir = "/etc/postfix",
+    config_dir: ConfigDir = None,
     backups: BackupDir = BACKUPS,
     list_: List = False,
     yes: Yes = False,
@@ -47,18 +51,37 @@ def rollback(
     Exit status 1 when nothing was brought back.
     """
     sweep(run_now)  # what a killed apply left
+    postfix = config_folder(config_dir)
     book = Backups(backups, Path(postfix))
     try:
         if list_ or (when_ is None and book.pending() is None):
             _list(book, json=json)
             return
-        gate = Gate(configured(config, alone=True), config_file(config))
+        options = configured(config, alone=True)
         with book:
-            _go(book, when_, postfix, gate, yes=yes, json=json)
+            _go(book, when_, postfix, Gate(options, config_file(config)), yes=yes, json=json)
+        if not json and asks_as_postgrey(postfix, our_line(options)):
+            say(POSTGREY)
     except (BackupError, NoSuchStateError) as error:
         raise CommandError(str(error)) from None
     except ApplyError as error:
         _failed(error, json=json)
+
+
+POSTGREY = (
+    "Postfix asks at Gatepost's place as it asked postgrey. To go back to postgrey: "
+    "systemctl disable --now gatepost.socket gatepost.service && systemctl enable --now postgrey"
+)
+
+
+def asks_as_postgrey(folder: str, line: OurLine) -> bool:
+    """Whether Postfix asks at our place by a line that is not ours, as postgrey's users write it."""
+    try:
+        instance = read_instance(folder)
+        items = [i for s in instance.mx_services for i in instance.restrictions(RECIPIENT, s)]
+        return any(line.is_ours(item) and "{" not in item.argument for item in items)
+    except ConfError:
+        return False
 
 
 def _go(book: Backups, wanted: str | None, postfix: str, gate: Gate, *, yes: bool, json: bool) -> None:
