@@ -29,7 +29,7 @@ def visit(reply=OK, greeting=HELLO, client="203.0.113.9"):
 
 def seen(own=OK, stranger=OK, relay=DENIED, greeting=HELLO, **more):
     tried = (Tried(Form("plain", "x@example.com"), relay),)
-    return Observation(TARGET, visit(own, greeting, "127.0.0.1"), visit(stranger), tried, **more)
+    return Observation(TARGET, visit(own, greeting, "127.0.0.1"), visit(stranger), relay=tried, **more)
 
 
 def results(before, after, verdict=None):
