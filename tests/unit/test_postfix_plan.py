@@ -129,6 +129,20 @@ def test_our_line_before_the_guard_moves():
     )
 
 
+def test_a_line_to_our_place_in_another_list_would_stop_mail_with_us():
+    result = planned(
+        "smtpd_sender_restrictions = reject_non_fqdn_sender, check_policy_service inet:127.0.0.1:10023\n"
+    )
+
+    assert ["reject_non_fqdn_sender"] == names(result, "smtpd_sender_restrictions")
+
+
+def test_a_class_that_asks_at_our_place_is_told():
+    main = "smtpd_restriction_classes = grey\ngrey = check_policy_service inet:127.0.0.1:10023\n"
+
+    assert any("the restriction class grey asks" in note for note in make_plan(instance(main), LINE).notes)
+
+
 def test_somebody_elses_policy_service_stays():
     own = [*PERMITS, "reject_unauth_destination", "check_policy_service unix:private/policyd-spf"]
 

@@ -165,6 +165,6 @@ def notes(made: Planned) -> list[str]:
             "take whitelists and triplets along before: gatepost import postgrey"
         )
         return [sentence]
-    if made.owner and not made.owner.startswith("gatepost"):
+    if made.owner and not made.owner.startswith(("gatepost", "systemd")):  # which holds gatepost.socket
         return [f"{made.owner} listens at {server}; Gatepost cannot answer there until it is stopped"]
     return []

@@ -14,7 +14,7 @@ from gatepost.postfix.lines import BLANKS, ConfError, Splice, spliced
 from gatepost.postfix.listedit import Target, Written
 from gatepost.postfix.maincf import Entry
 from gatepost.postfix.mastercf import Override, Service
-from gatepost.postfix.ourline import OurLine
+from gatepost.postfix.ourline import OurLine, Purpose
 from gatepost.postfix.restrictions import LISTS, Item, split_items, unknown
 from gatepost.postfix.wanted import Wanted, data_list, lets_strangers_in, recipient_list
 
@@ -25,6 +25,9 @@ HELO = "smtpd_helo_required"
 HEADING = "# Gatepost: gatepost postfix plan says why; gatepost postfix rollback takes it back."
 HELO_REQUIRED = "a client that gives no HELO name could not be judged by it"
 STAYS = "only this machine hands in mail there (a content filter, for example): it goes on as before"
+ELSEWHERE = (
+    "Gatepost is asked in smtpd_recipient_restrictions; a line without default_action stops mail with it"
+)
 TAKEN = "Gatepost does this now (see what is taken over)"
 
 Gone = Mapping[tuple[str, str], Sequence[int]]
@@ -65,6 +68,16 @@ class Draft:
 
     # --- lists ---
 
+    def note_classes(self) -> None:
+        """Classes that ask at our place, where they are left alone."""
+        for name in sorted(self.instance.classes):
+            for item in self.instance.restrictions(name):
+                if self.line.is_ours(item) and self.line.purpose(item) is None:
+                    self.notes.append(
+                        f"the restriction class {name} asks at {self.line.server}, too; a stopped Gatepost "
+                        f"stops its mail, unless it says {self.line.text(Purpose.ASK)}"
+                    )
+
     def plan_list(self, parameter: str) -> None:
         """One list, wherever it is in force."""
         for home, users in self._homes(parameter).items():
@@ -72,8 +85,8 @@ class Draft:
             gone = self.gone.get((parameter, home), ())
             if parameter in (RECIPIENT, DATA):
                 self._change_list(parameter, service, partial(self._wanted, parameter, users, gone))
-            elif gone:
-                self._change_list(parameter, service, partial(_without, gone))
+            else:
+                self._change_list(parameter, service, partial(_without, gone, self.line))
 
     def _homes(self, parameter: str) -> dict[str, list[Service]]:
         """Where a list is written that counts for strangers or own users (empty: main.cf), and for whom."""
@@ -234,12 +247,13 @@ class Draft:
         return spliced(self.instance.master.source.text, splices)
 
 
-def _without(gone: Iterable[int], written: Written) -> Wanted:
+def _without(gone: Iterable[int], line: OurLine, written: Written) -> Wanted:
+    """A list without what is taken over, and without lines to our place that would stop mail with us."""
     taken = set(gone)
-    return Wanted(
-        [Target(n) for n in range(len(written.items)) if n not in taken],
-        (TAKEN,),
-    )
+    bare = {n for n, item in enumerate(written.items) if line.is_ours(item) and line.purpose(item) is None}
+    reasons = [reason for reason, numbers in ((TAKEN, taken - bare), (ELSEWHERE, bare)) if numbers]
+    targets = [Target(n) for n in range(len(written.items)) if n not in taken | bare]
+    return Wanted(targets, tuple(reasons))
 
 
 def _items(written: Written, targets: Iterable[Target]) -> list[Item]:

@@ -63,6 +63,7 @@ def make_plan(instance: Instance, line: OurLine, gone: Gone | None = None) -> Pl
     draft = Draft(instance, line, gone or {})
     for parameter in LISTS:
         draft.plan_list(parameter)
+    draft.note_classes()
     draft.require_helo()
     draft.shield_internal()
     return Plan(
