@@ -8,14 +8,14 @@ import sys
 import msgspec
 import pytest
 
-from gatepost.postfix.apply import ApplyError, apply
-from gatepost.postfix.backups import Backups
-from gatepost.postfix.change import FileChange
-from gatepost.postfix.observed import Result
-from gatepost.postfix.probe import relay_probe
-from gatepost.postfix.program_now import run_now
-from gatepost.postfix.stranger import LABEL, leftovers
-from gatepost.postfix.targets import Target
+from gatepost.postfix.applying.apply import ApplyError, apply
+from gatepost.postfix.applying.backups import Backups
+from gatepost.postfix.applying.observed import Result
+from gatepost.postfix.applying.probe import relay_probe
+from gatepost.postfix.applying.program_now import run_now
+from gatepost.postfix.applying.stranger import LABEL, leftovers
+from gatepost.postfix.applying.targets import Target
+from gatepost.postfix.planning.change import FileChange
 from support.daemon import ROOT
 from support.switch import NEVER, Switch, asking, whole_state
 
@@ -248,9 +248,9 @@ def test_the_address_left_by_a_killed_probe_is_removed_by_the_next(switch):
 def test_the_address_is_taken_back_when_the_probe_is_stopped(switch):
     code = (
         "import os, signal\n"
-        "from gatepost.postfix.stopping import stoppable\n"
-        "from gatepost.postfix.stranger import strangers\n"
-        "from gatepost.postfix.program_now import run_now\n"
+        "from gatepost.postfix.applying.stopping import stoppable\n"
+        "from gatepost.postfix.applying.stranger import strangers\n"
+        "from gatepost.postfix.applying.program_now import run_now\n"
         "with stoppable(), strangers([4], '', run_now) as lent:\n"
         "    print(lent[4].address, flush=True)\n"
         "    signal.pause()\n"
@@ -269,9 +269,9 @@ def test_the_address_is_taken_back_when_the_probe_is_stopped(switch):
 def test_without_the_right_to_lend_an_address_that_is_told_and_is_a_warning(switch):
     code = (
         "import sys\n"
-        "from gatepost.postfix.probe import relay_probe\n"
-        "from gatepost.postfix.program_now import run_now\n"
-        "from gatepost.postfix.targets import Target\n"
+        "from gatepost.postfix.applying.probe import relay_probe\n"
+        "from gatepost.postfix.applying.program_now import run_now\n"
+        "from gatepost.postfix.applying.targets import Target\n"
         "print(relay_probe(Target('127.0.0.1', int(sys.argv[1])), run_now))\n"
     )
     drop = ["capsh", "--drop=cap_net_admin", "--", "-c", 'exec "$0" "$@"']

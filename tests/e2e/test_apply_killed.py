@@ -15,9 +15,9 @@ from collections import Counter
 
 import pytest
 
-from gatepost.postfix.filestate import put_in_place, read_state, stage
-from gatepost.postfix.program_now import run_now
-from gatepost.postfix.stranger import leftovers
+from gatepost.postfix.applying.filestate import put_in_place, read_state, stage
+from gatepost.postfix.applying.program_now import run_now
+from gatepost.postfix.applying.stranger import leftovers
 from support.daemon import ROOT
 from support.switch import Switch, asking, with_settings
 

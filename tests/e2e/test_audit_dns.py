@@ -14,8 +14,8 @@ from gatepost.dns.options import DnsOptions
 from gatepost.ours import Ours
 from gatepost.postfix.audit.examine import ask_around
 from gatepost.postfix.audit.names import read_own
+from gatepost.postfix.conf.reading import read_instance
 from gatepost.postfix.program import run_program
-from gatepost.postfix.reading import read_instance
 from support.daemon import ROOT
 from support.nsd import nsd, root_zone
 

@@ -13,14 +13,14 @@ import pytest
 
 from gatepost.cli.planning import honours
 from gatepost.config.edit import as_line
-from gatepost.postfix.lines import ConfError
-from gatepost.postfix.maincf import read_main
-from gatepost.postfix.mastercf import read_master
-from gatepost.postfix.ourline import normal_server
-from gatepost.postfix.plan import Plan, make_plan
-from gatepost.postfix.reading import read_instance
-from gatepost.postfix.restrictions import LISTS
-from gatepost.postfix.takeover import Known, take_over
+from gatepost.postfix.conf.lines import ConfError
+from gatepost.postfix.conf.maincf import read_main
+from gatepost.postfix.conf.mastercf import read_master
+from gatepost.postfix.conf.reading import read_instance
+from gatepost.postfix.conf.restrictions import LISTS
+from gatepost.postfix.planning.ourline import normal_server
+from gatepost.postfix.planning.plan import Plan, make_plan
+from gatepost.postfix.planning.takeover import Known, take_over
 from support.postfix_cases import (
     cases,
     effective,

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from gatepost.postfix.ourline import OurLine
-from gatepost.postfix.plan import make_plan
-from gatepost.postfix.reading import read_instance
+from gatepost.postfix.conf.reading import read_instance
+from gatepost.postfix.planning.ourline import OurLine
+from gatepost.postfix.planning.plan import make_plan
 from support.daemon import ROOT, gatepost
 from support.door import HONEST, Session
 from support.postfix import Postfix, free_port

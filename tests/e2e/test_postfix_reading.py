@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from gatepost.postfix.lines import ConfError
-from gatepost.postfix.plan import make_plan
-from gatepost.postfix.reading import instance_of, read_instance
-from gatepost.postfix.restrictions import KNOWN, LISTS
+from gatepost.postfix.conf.lines import ConfError
+from gatepost.postfix.conf.reading import instance_of, read_instance
+from gatepost.postfix.conf.restrictions import KNOWN, LISTS
+from gatepost.postfix.planning.plan import make_plan
 from gatepost.postfix.settings import parse_parameters
 from support.postfix_instance import LINE, SMTP
 from support.postfix_texts import NAMES, main_cf

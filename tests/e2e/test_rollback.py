@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from gatepost.postfix.filestate import read_state
+from gatepost.postfix.applying.filestate import read_state
 from support.daemon import ROOT
 from support.switch import Switch, whole_state
 

@@ -3,12 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatepost.postfix.expand import expand
-from gatepost.postfix.lines import BLANKS, ConfError, read_source
-from gatepost.postfix.maincf import read_main
-from gatepost.postfix.mastercf import read_master
-from gatepost.postfix.plan import make_plan
-from gatepost.postfix.restrictions import split_items
+from gatepost.postfix.conf.expand import expand
+from gatepost.postfix.conf.lines import BLANKS, ConfError, read_source
+from gatepost.postfix.conf.maincf import read_main
+from gatepost.postfix.conf.mastercf import read_master
+from gatepost.postfix.conf.restrictions import split_items
+from gatepost.postfix.planning.plan import make_plan
 from support.postfix_instance import LINE, after, instance
 from support.postfix_texts import main_cf
 

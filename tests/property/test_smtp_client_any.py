@@ -6,9 +6,9 @@ import threading
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gatepost.postfix.smtp import SmtpClient, SmtpError
-from gatepost.postfix.smtp_reply import Reply
-from gatepost.postfix.targets import Target
+from gatepost.postfix.applying.smtp import SmtpClient, SmtpError
+from gatepost.postfix.applying.smtp_reply import Reply
+from gatepost.postfix.applying.targets import Target
 
 LINES = st.sampled_from(
     [b"220 ready\r\n", b"250-one\r\n", b"250 two\n", b"\r\n", b"999 x\r\n", b"25", b"x" * 3000, b"\xff\0\n"]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from gatepost.cli.postfix_gate import Gate
 from gatepost.config.load import load
-from gatepost.postfix.apply import Hands, Order, apply, recover_first
-from gatepost.postfix.change import FileChange
+from gatepost.postfix.applying.apply import Hands, Order, apply, recover_first
+from gatepost.postfix.planning.change import FileChange
 
 
 def silent(_text):

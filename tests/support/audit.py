@@ -24,10 +24,10 @@ from gatepost.postfix.audit.base import Finding
 from gatepost.postfix.audit.own import Own, SigningKey
 from gatepost.postfix.audit.scene import Facts, Scene
 from gatepost.postfix.audit.topics import Topic
-from gatepost.postfix.instance import Instance
-from gatepost.postfix.maincf import read_main
-from gatepost.postfix.mastercf import read_master
-from gatepost.postfix.ourline import OurLine
+from gatepost.postfix.conf.instance import Instance
+from gatepost.postfix.conf.maincf import read_main
+from gatepost.postfix.conf.mastercf import read_master
+from gatepost.postfix.planning.ourline import OurLine
 from gatepost.postfix.settings import parse_parameters
 from support.zone import ZoneResolver
 

@@ -14,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-from gatepost.postfix.restrictions import LISTS
+from gatepost.postfix.conf.restrictions import LISTS
 from gatepost.postfix.settings import parse_parameters
 
 FOLDER = Path(__file__).parent.parent / "cases" / "postfix"

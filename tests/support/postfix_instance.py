@@ -1,10 +1,10 @@
 """A Postfix configuration as a value, from texts, with the built-in defaults that matter (Postfix 3.7)."""
 
-from gatepost.postfix.instance import Instance
-from gatepost.postfix.maincf import read_main
-from gatepost.postfix.mastercf import read_master
-from gatepost.postfix.ourline import OurLine
-from gatepost.postfix.plan import Plan, make_plan
+from gatepost.postfix.conf.instance import Instance
+from gatepost.postfix.conf.maincf import read_main
+from gatepost.postfix.conf.mastercf import read_master
+from gatepost.postfix.planning.ourline import OurLine
+from gatepost.postfix.planning.plan import Plan, make_plan
 
 LINE = OurLine("inet:127.0.0.1:10023")
 ASK = "check_policy_service { inet:127.0.0.1:10023, timeout=6s, default_action=DUNNO }"

@@ -11,9 +11,9 @@ import msgspec
 
 from gatepost.cli.postfix_gate import Gate
 from gatepost.config.load import load
-from gatepost.postfix.apply import Hands, Order, apply
-from gatepost.postfix.change import FileChange
-from gatepost.postfix.filestate import read_state
+from gatepost.postfix.applying.apply import Hands, Order, apply
+from gatepost.postfix.applying.filestate import read_state
+from gatepost.postfix.planning.change import FileChange
 from support.daemon import Daemon
 from support.postfix import Postfix
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gatepost.postfix.expand import expand, references, whole_reference
-from gatepost.postfix.lines import ConfError
+from gatepost.postfix.conf.expand import expand, references, whole_reference
+from gatepost.postfix.conf.lines import ConfError
 
 VALUES = {"foo": "F", "empty": "", "loop": "$loop", "inner": "a $foo", "level": "3.6"}
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from gatepost.postfix.lines import ConfError, Splice, read_source, spliced
-from gatepost.postfix.maincf import read_main
-from gatepost.postfix.mastercf import read_master
+from gatepost.postfix.conf.lines import ConfError, Splice, read_source, spliced
+from gatepost.postfix.conf.maincf import read_main
+from gatepost.postfix.conf.mastercf import read_master
 
 
 @pytest.mark.parametrize(

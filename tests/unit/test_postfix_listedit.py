@@ -2,9 +2,9 @@
 
 import pytest
 
-from gatepost.postfix.lines import ConfError, spliced
-from gatepost.postfix.listedit import Target, edit, in_place, one_line, read_list
-from gatepost.postfix.maincf import read_main
+from gatepost.postfix.conf.lines import ConfError, spliced
+from gatepost.postfix.conf.maincf import read_main
+from gatepost.postfix.planning.listedit import Target, edit, in_place, one_line, read_list
 
 P = "smtpd_recipient_restrictions"
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from gatepost.postfix.lines import ConfError
-from gatepost.postfix.ourline import OurLine
-from gatepost.postfix.plan import make_plan
+from gatepost.postfix.conf.lines import ConfError
+from gatepost.postfix.planning.ourline import OurLine
+from gatepost.postfix.planning.plan import make_plan
 from support.postfix_instance import ASK, ASKED, LEARN, LINE, SMTP, instance, names, planned
 
 RECIPIENT = "smtpd_recipient_restrictions"

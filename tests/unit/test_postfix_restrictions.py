@@ -2,8 +2,8 @@
 
 import pytest
 
-from gatepost.postfix.lines import ConfError
-from gatepost.postfix.restrictions import policy_of, split_items, unknown
+from gatepost.postfix.conf.lines import ConfError
+from gatepost.postfix.conf.restrictions import policy_of, split_items, unknown
 
 RECIPIENT = "smtpd_recipient_restrictions"
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gatepost.postfix.plan import make_plan
-from gatepost.postfix.takeover import Known, take_over
+from gatepost.postfix.planning.plan import make_plan
+from gatepost.postfix.planning.takeover import Known, take_over
 from gatepost.setting import Setting
 from support.postfix_instance import ASK, LEARN, LINE, SMTP, after, instance, names
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gatepost.postfix.observed import (
+from gatepost.postfix.applying.observed import (
     Asked,
     Form,
     Observation,
@@ -13,8 +13,8 @@ from gatepost.postfix.observed import (
     judge,
     judge_before,
 )
-from gatepost.postfix.smtp_reply import Reply
-from gatepost.postfix.targets import Target, target_at, targets
+from gatepost.postfix.applying.smtp_reply import Reply
+from gatepost.postfix.applying.targets import Target, target_at, targets
 
 HELLO = Reply(220, "mx.example.net ESMTP")
 OK = Reply(250, "2.1.5 Ok")

@@ -14,13 +14,13 @@ from gatepost.config.load import parse
 from gatepost.config.places import SYSTEM_CONFIG, here
 from gatepost.config.problem import ConfigError
 from gatepost.config.schema import Config
-from gatepost.postfix.change import FileChange
-from gatepost.postfix.instance import MX_PORTS, Instance
-from gatepost.postfix.lines import ConfError
-from gatepost.postfix.ourline import OurLine, normal_server, port_of
-from gatepost.postfix.plan import Plan, make_plan, unified
-from gatepost.postfix.reading import ask_postconf, read_instance
-from gatepost.postfix.takeover import Known, Takeover, take_over
+from gatepost.postfix.conf.instance import MX_PORTS, Instance
+from gatepost.postfix.conf.lines import ConfError
+from gatepost.postfix.conf.reading import ask_postconf, read_instance
+from gatepost.postfix.planning.change import FileChange
+from gatepost.postfix.planning.ourline import OurLine, normal_server, port_of
+from gatepost.postfix.planning.plan import Plan, make_plan, unified
+from gatepost.postfix.planning.takeover import Known, Takeover, take_over
 from gatepost.server.owner import owner_of_port
 from gatepost.server.place import Inet, Unix, place
 

@@ -18,8 +18,8 @@ from gatepost.cli.show import say, say_json, say_table, warn
 from gatepost.config.edit import as_line
 from gatepost.config.expected import plain
 from gatepost.config.places import config_file
-from gatepost.postfix.backups import BACKUPS
-from gatepost.postfix.takeover import Takeover
+from gatepost.postfix.applying.backups import BACKUPS
+from gatepost.postfix.planning.takeover import Takeover
 
 app = new_app(
     no_args_is_help=True, help="Put Gatepost in front of a Postfix, take it back, look at what is there."

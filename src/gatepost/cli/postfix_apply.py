@@ -9,10 +9,10 @@ import typer
 from gatepost.cli.postfix_gate import Gate
 from gatepost.cli.show import say, say_json, warn
 from gatepost.cli.trouble import CommandError
-from gatepost.postfix.apply import Applied, ApplyError, Hands, Order, apply, recover_first
-from gatepost.postfix.backups import BACKUPS, BackupError, Backups
-from gatepost.postfix.change import FileChange
-from gatepost.postfix.transaction import ChangeError, changes_of, refused
+from gatepost.postfix.applying.apply import Applied, ApplyError, Hands, Order, apply, recover_first
+from gatepost.postfix.applying.backups import BACKUPS, BackupError, Backups
+from gatepost.postfix.applying.transaction import ChangeError, changes_of, refused
+from gatepost.postfix.planning.change import FileChange
 
 
 def tidy_up(config_dir: str, gate: Gate, *, backups: Path = BACKUPS, dry_run: bool = False) -> None:

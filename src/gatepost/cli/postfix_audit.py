@@ -19,6 +19,7 @@ from gatepost.config.schema import Config
 from gatepost.dns.base import Kind
 from gatepost.dns.open import Dns, open_dns
 from gatepost.dnslist.lists import List
+from gatepost.postfix.applying.program_now import run_now
 from gatepost.postfix.audit.base import Finding, Severity
 from gatepost.postfix.audit.examine import ENDS_SMTPD, ask_around, judge
 from gatepost.postfix.audit.facts import read_facts
@@ -26,12 +27,11 @@ from gatepost.postfix.audit.live_relay import try_relaying
 from gatepost.postfix.audit.names import read_own
 from gatepost.postfix.audit.own import Own
 from gatepost.postfix.audit.scene import Probe, Scene
-from gatepost.postfix.instance import Instance
-from gatepost.postfix.lines import ConfError
+from gatepost.postfix.conf.instance import Instance
+from gatepost.postfix.conf.lines import ConfError
+from gatepost.postfix.conf.reading import read_instance
 from gatepost.postfix.ours import OursOptions, read_ours
 from gatepost.postfix.program import run_program
-from gatepost.postfix.program_now import run_now
-from gatepost.postfix.reading import read_instance
 from gatepost.server.owner import owner_of_port
 
 WithDns = Annotated[

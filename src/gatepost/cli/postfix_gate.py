@@ -9,7 +9,7 @@ import msgspec
 
 from gatepost.config.schema import Config
 from gatepost.network import parse_address
-from gatepost.postfix.observed import Asked, Seen
+from gatepost.postfix.applying.observed import Asked, Seen
 from gatepost.server.control_client import ControlError, NoDaemonError, call
 from gatepost.store.base import JournalEntry
 

@@ -12,17 +12,17 @@ from gatepost.cli.postfix_gate import Gate
 from gatepost.cli.show import say, say_json, say_table, warn, when
 from gatepost.cli.trouble import CommandError
 from gatepost.config.places import config_file
-from gatepost.postfix.apply import ApplyError
-from gatepost.postfix.backups import BACKUPS, BackupError, Backups
-from gatepost.postfix.draft import RECIPIENT
-from gatepost.postfix.lines import ConfError
-from gatepost.postfix.live import Live
-from gatepost.postfix.manifest import Backup, NoSuchStateError, choose
-from gatepost.postfix.ourline import OurLine
-from gatepost.postfix.program_now import run_now
-from gatepost.postfix.reading import read_instance
-from gatepost.postfix.rollback import Way, diff, recovered, roll_back, way_back
-from gatepost.postfix.stranger import sweep
+from gatepost.postfix.applying.apply import ApplyError
+from gatepost.postfix.applying.backups import BACKUPS, BackupError, Backups
+from gatepost.postfix.applying.live import Live
+from gatepost.postfix.applying.manifest import Backup, NoSuchStateError, choose
+from gatepost.postfix.applying.program_now import run_now
+from gatepost.postfix.applying.rollback import Way, diff, recovered, roll_back, way_back
+from gatepost.postfix.applying.stranger import sweep
+from gatepost.postfix.conf.lines import ConfError
+from gatepost.postfix.conf.reading import read_instance
+from gatepost.postfix.planning.draft import RECIPIENT
+from gatepost.postfix.planning.ourline import OurLine
 
 When = Annotated[
     str | None,

@@ -15,7 +15,7 @@ from gatepost.config.load import Overrides, parse
 from gatepost.config.places import SYSTEM_CONFIG, here
 from gatepost.config.problem import ConfigError
 from gatepost.config.schema import Config
-from gatepost.postfix.filestate import (
+from gatepost.postfix.applying.filestate import (
     FileError,
     FileState,
     new_state,
@@ -24,7 +24,7 @@ from gatepost.postfix.filestate import (
     stage,
     sync_folder,
 )
-from gatepost.postfix.writable import why_not
+from gatepost.postfix.applying.writable import why_not
 from gatepost.server.control_client import ControlError, NoDaemonError, call
 from gatepost.setting import Setting
 

@@ -17,7 +17,7 @@ from gatepost.postfix.audit.base import Fault, Finding, Severity
 from gatepost.postfix.audit.own import Own
 from gatepost.postfix.audit.scene import Scene
 from gatepost.postfix.audit.topics import Look
-from gatepost.postfix.lines import ConfError
+from gatepost.postfix.conf.lines import ConfError
 
 MOST_DOMAINS = 100
 ENDS_SMTPD = frozenset(("relay.unguarded", "words.class", "patterns.brackets"))

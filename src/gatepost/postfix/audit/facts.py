@@ -20,12 +20,12 @@ from gatepost.postfix.audit.scene import Facts, File, Listener, Scene
 from gatepost.postfix.audit.topics import patterns
 from gatepost.postfix.audit.topics.sockets import asked, candidates
 from gatepost.postfix.audit.topics.tables import tables
-from gatepost.postfix.instance import Instance
-from gatepost.postfix.lines import ConfError
-from gatepost.postfix.ourline import OurLine, port_of
+from gatepost.postfix.conf.instance import Instance
+from gatepost.postfix.conf.lines import ConfError
+from gatepost.postfix.conf.restrictions import LISTS, TABLES
 from gatepost.postfix.ours import DOMAIN_LISTS
+from gatepost.postfix.planning.ourline import OurLine, port_of
 from gatepost.postfix.program import Run
-from gatepost.postfix.restrictions import LISTS, TABLES
 from gatepost.postfix.settings import PatternKind
 from gatepost.postfix.tables import PROBE, answer_of
 

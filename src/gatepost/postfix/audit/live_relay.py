@@ -5,14 +5,14 @@ Raises nothing: what could not be tried is told as such.
 
 from collections.abc import Iterable, Iterator
 
+from gatepost.postfix.applying.live import Live, LiveError
+from gatepost.postfix.applying.observed import Result
+from gatepost.postfix.applying.probe import relay_probe
+from gatepost.postfix.applying.program_now import RunNow
+from gatepost.postfix.applying.targets import PORT_25, Target, target_at, targets
 from gatepost.postfix.audit.scene import Probe
-from gatepost.postfix.instance import Instance
-from gatepost.postfix.live import Live, LiveError
-from gatepost.postfix.mastercf import Service
-from gatepost.postfix.observed import Result
-from gatepost.postfix.probe import relay_probe
-from gatepost.postfix.program_now import RunNow
-from gatepost.postfix.targets import PORT_25, Target, target_at, targets
+from gatepost.postfix.conf.instance import Instance
+from gatepost.postfix.conf.mastercf import Service
 
 ANYWHERE = ("", "*", "0.0.0.0", "::")
 _RELAYS = {Result.PASSED: False, Result.FAILED: True, Result.NOT_MADE: None}

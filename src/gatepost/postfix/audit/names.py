@@ -15,7 +15,7 @@ from gatepost.ours import Ours
 from gatepost.postfix import settings
 from gatepost.postfix.audit.own import Own, SigningKey
 from gatepost.postfix.audit.signers import KeyFile, signers
-from gatepost.postfix.instance import Instance
+from gatepost.postfix.conf.instance import Instance
 from gatepost.postfix.ours import DOMAIN_LISTS
 from gatepost.postfix.program import Run
 from gatepost.postfix.settings import PatternKind, ReadFile

@@ -8,11 +8,19 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from gatepost.postfix.audit.scene import Scene
-from gatepost.postfix.lines import ConfError
-from gatepost.postfix.mastercf import Service
-from gatepost.postfix.ourline import normal_server
-from gatepost.postfix.restrictions import ENDS, LISTS, POLICY, RELAY_CONTROL, Item, policy_of, split_items
-from gatepost.postfix.words import split_words
+from gatepost.postfix.conf.lines import ConfError
+from gatepost.postfix.conf.mastercf import Service
+from gatepost.postfix.conf.restrictions import (
+    ENDS,
+    LISTS,
+    POLICY,
+    RELAY_CONTROL,
+    Item,
+    policy_of,
+    split_items,
+)
+from gatepost.postfix.conf.words import split_words
+from gatepost.postfix.planning.ourline import normal_server
 
 DEEPEST = 5
 """Classes within classes."""

@@ -2,11 +2,11 @@
 
 import msgspec
 
-from gatepost.postfix.instance import Instance
-from gatepost.postfix.lines import Source, line_number
-from gatepost.postfix.mastercf import Service
-from gatepost.postfix.ourline import OurLine
-from gatepost.postfix.restrictions import Item
+from gatepost.postfix.conf.instance import Instance
+from gatepost.postfix.conf.lines import Source, line_number
+from gatepost.postfix.conf.mastercf import Service
+from gatepost.postfix.conf.restrictions import Item
+from gatepost.postfix.planning.ourline import OurLine
 
 
 class File(msgspec.Struct, frozen=True):

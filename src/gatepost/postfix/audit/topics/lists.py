@@ -11,7 +11,7 @@ from gatepost.dnslist.notation import parse
 from gatepost.postfix.audit.base import Fault, Finding, Severity
 from gatepost.postfix.audit.restricted import lists_of
 from gatepost.postfix.audit.scene import Scene
-from gatepost.postfix.restrictions import PUBLIC_LISTS
+from gatepost.postfix.conf.restrictions import PUBLIC_LISTS
 from gatepost.postfix.settings import split_list
 
 GENERAL = "127.0.[0..255].[0..255]"

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from gatepost.postfix.audit.base import Fault, Finding, Severity
 from gatepost.postfix.audit.restricted import as_lines, milters, set_to
 from gatepost.postfix.audit.scene import Scene
-from gatepost.postfix.expand import whole_reference
-from gatepost.postfix.mastercf import Service
-from gatepost.postfix.words import inner_words
+from gatepost.postfix.conf.expand import whole_reference
+from gatepost.postfix.conf.mastercf import Service
+from gatepost.postfix.conf.words import inner_words
 
 OWN_SETTINGS = (3, 0)
 LISTS = ("smtpd_milters", "non_smtpd_milters")

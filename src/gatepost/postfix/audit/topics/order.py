@@ -15,9 +15,9 @@ from gatepost.postfix.audit.restricted import (
     told,
 )
 from gatepost.postfix.audit.scene import Scene
-from gatepost.postfix.mastercf import Service
-from gatepost.postfix.ourline import port_of
-from gatepost.postfix.restrictions import ENDS, POLICY, PUBLIC_LISTS, RELAY_CONTROL, Item, policy_of
+from gatepost.postfix.conf.mastercf import Service
+from gatepost.postfix.conf.restrictions import ENDS, POLICY, PUBLIC_LISTS, RELAY_CONTROL, Item, policy_of
+from gatepost.postfix.planning.ourline import port_of
 
 RECIPIENT = "smtpd_recipient_restrictions"
 GREYLISTS = ("10023", "60000")

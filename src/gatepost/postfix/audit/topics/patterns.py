@@ -7,7 +7,7 @@ from ipaddress import ip_interface
 from gatepost.network import parse_address
 from gatepost.postfix.audit.base import Fault, Finding, Severity
 from gatepost.postfix.audit.scene import Scene
-from gatepost.postfix.mastercf import Service
+from gatepost.postfix.conf.mastercf import Service
 from gatepost.postfix.ours import DOMAIN_LISTS
 from gatepost.postfix.settings import split_list
 

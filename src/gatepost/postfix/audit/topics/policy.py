@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from gatepost.postfix.audit.base import Fault, Finding, Severity
 from gatepost.postfix.audit.restricted import Asked, policies
 from gatepost.postfix.audit.scene import Scene
-from gatepost.postfix.ourline import SECONDS, normal_server
+from gatepost.postfix.planning.ourline import SECONDS, normal_server
 
 LONG = 60.0
 """Seconds; longer, and senders hang up."""

@@ -8,9 +8,9 @@ from gatepost.postfix.audit.access_text import broad, lets_in
 from gatepost.postfix.audit.base import Fault, Finding, Severity
 from gatepost.postfix.audit.restricted import LOOPBACK, as_lines, flat, guards, is_ours, reached, set_to
 from gatepost.postfix.audit.scene import Scene
-from gatepost.postfix.mastercf import Service
+from gatepost.postfix.conf.mastercf import Service
+from gatepost.postfix.conf.restrictions import POLICY, TABLES, Item
 from gatepost.postfix.ours import DOMAIN_LISTS
-from gatepost.postfix.restrictions import POLICY, TABLES, Item
 
 CONTROLS = ("smtpd_relay_restrictions", "smtpd_recipient_restrictions")
 GUARDED = ("permit_mynetworks", "permit_sasl_authenticated", "reject_unauth_destination")

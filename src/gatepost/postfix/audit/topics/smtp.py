@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from gatepost.postfix.audit.base import Fault, Finding, Severity
 from gatepost.postfix.audit.restricted import flat, set_to
 from gatepost.postfix.audit.scene import Scene
-from gatepost.postfix.mastercf import Service
+from gatepost.postfix.conf.mastercf import Service
 
 VRFY = Fault(
     "smtp.vrfy",

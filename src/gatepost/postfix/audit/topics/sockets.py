@@ -6,9 +6,9 @@ from gatepost.network import parse_address
 from gatepost.postfix.audit.base import Fault, Finding, Severity
 from gatepost.postfix.audit.restricted import milters, policies
 from gatepost.postfix.audit.scene import Listener, Scene
-from gatepost.postfix.mastercf import Service
-from gatepost.postfix.ourline import port_of
-from gatepost.postfix.words import inner_words
+from gatepost.postfix.conf.mastercf import Service
+from gatepost.postfix.conf.words import inner_words
+from gatepost.postfix.planning.ourline import port_of
 
 WRITABLE = 0o002
 """Whoever may write to a unix socket may connect to it (unix(7))."""

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from gatepost.postfix.audit.base import Fault, Finding, Severity
 from gatepost.postfix.audit.restricted import flat, reached
 from gatepost.postfix.audit.scene import Scene
-from gatepost.postfix.mastercf import Service
-from gatepost.postfix.restrictions import LISTS
+from gatepost.postfix.conf.mastercf import Service
+from gatepost.postfix.conf.restrictions import LISTS
 
 WRAPPED = ("465", "smtps", "submissions")
 ENCRYPTED = ("encrypt", "dane-only", "fingerprint", "verify", "secure")

@@ -7,7 +7,7 @@ import msgspec
 
 from gatepost.postfix.audit.base import Fault, Finding, Severity
 from gatepost.postfix.audit.scene import Scene
-from gatepost.postfix.mastercf import Service
+from gatepost.postfix.conf.mastercf import Service
 
 ENDINGS = {"hash": ".db", "btree": ".db", "lmdb": ".lmdb", "cdb": ".cdb", "dbm": ".pag", "sdbm": ".pag"}
 """Tables that postmap makes of a source file, and how the result is called."""

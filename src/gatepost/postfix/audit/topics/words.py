@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from gatepost.postfix.audit.base import Fault, Finding, Severity
 from gatepost.postfix.audit.restricted import lists_of
 from gatepost.postfix.audit.scene import Scene
-from gatepost.postfix.mastercf import Service
-from gatepost.postfix.restrictions import KNOWN, Item, split_items, unknown
+from gatepost.postfix.conf.mastercf import Service
+from gatepost.postfix.conf.restrictions import KNOWN, Item, split_items, unknown
 
 OLD = {
     "check_relay_domains": "reject_unauth_destination",

@@ -12,14 +12,14 @@ from functools import partial
 
 import msgspec
 
-from gatepost.postfix.counterpart import Counterpart, counterpart
-from gatepost.postfix.draft import RECIPIENT, Gone
-from gatepost.postfix.instance import Instance
-from gatepost.postfix.listedit import read_list
-from gatepost.postfix.mastercf import Service
-from gatepost.postfix.ourline import OurLine
-from gatepost.postfix.restrictions import Item, policy_of
-from gatepost.postfix.wanted import OWN_CLIENTS, ends_list
+from gatepost.postfix.conf.instance import Instance
+from gatepost.postfix.conf.mastercf import Service
+from gatepost.postfix.conf.restrictions import Item, policy_of
+from gatepost.postfix.planning.counterpart import Counterpart, counterpart
+from gatepost.postfix.planning.draft import RECIPIENT, Gone
+from gatepost.postfix.planning.listedit import read_list
+from gatepost.postfix.planning.ourline import OurLine
+from gatepost.postfix.planning.wanted import OWN_CLIENTS, ends_list
 from gatepost.setting import Setting
 
 LISTS = (

@@ -15,16 +15,16 @@ from pathlib import Path
 
 import msgspec
 
-from gatepost.postfix.apply import ApplyError, as_apply_error
-from gatepost.postfix.backups import BackupError, Backups, Change
-from gatepost.postfix.filestate import FileError, FileState, read_state
-from gatepost.postfix.live import Live, LiveError
-from gatepost.postfix.manifest import Backup, Earlier, Outcome, last_written, state_before
-from gatepost.postfix.recovery import Reread, Tell, nothing_to_reread, recover, take_back
-from gatepost.postfix.smtp import SmtpClient, SmtpError
-from gatepost.postfix.stopping import Stopped, stoppable
-from gatepost.postfix.targets import Target, targets
-from gatepost.postfix.transaction import ChangeError, carry_out, refused
+from gatepost.postfix.applying.apply import ApplyError, as_apply_error
+from gatepost.postfix.applying.backups import BackupError, Backups, Change
+from gatepost.postfix.applying.filestate import FileError, FileState, read_state
+from gatepost.postfix.applying.live import Live, LiveError
+from gatepost.postfix.applying.manifest import Backup, Earlier, Outcome, last_written, state_before
+from gatepost.postfix.applying.recovery import Reread, Tell, nothing_to_reread, recover, take_back
+from gatepost.postfix.applying.smtp import SmtpClient, SmtpError
+from gatepost.postfix.applying.stopping import Stopped, stoppable
+from gatepost.postfix.applying.targets import Target, targets
+from gatepost.postfix.applying.transaction import ChangeError, carry_out, refused
 
 
 class Way(msgspec.Struct, frozen=True):

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from gatepost.postfix.lines import ConfError
-from gatepost.postfix.listedit import Target
-from gatepost.postfix.ourline import OurLine, Purpose
-from gatepost.postfix.restrictions import ENDS, POLICY, RELAY_CONTROL, Item
+from gatepost.postfix.conf.lines import ConfError
+from gatepost.postfix.conf.restrictions import ENDS, POLICY, RELAY_CONTROL, Item
+from gatepost.postfix.planning.listedit import Target
+from gatepost.postfix.planning.ourline import OurLine, Purpose
 
 OWN_CLIENTS = ("permit_mynetworks", "permit_sasl_authenticated")
 """Whom Gatepost exempts by itself; they are written out so that strangers alone are asked about."""

@@ -3,10 +3,10 @@
 Pure. Raises ConfError, with file, line and reason.
 """
 
-from gatepost.postfix.instance import Instance
-from gatepost.postfix.lines import ConfError
-from gatepost.postfix.ourline import OurLine
-from gatepost.postfix.placeholder import placeholder
+from gatepost.postfix.conf.instance import Instance
+from gatepost.postfix.conf.lines import ConfError
+from gatepost.postfix.conf.placeholder import placeholder
+from gatepost.postfix.planning.ourline import OurLine
 
 OLDEST = (3, 0)
 """Since Postfix 3.0 a policy service can have a timeout and a default action of its own."""

@@ -5,7 +5,7 @@ Pure. Raises ConfError for braces that are never closed.
 
 import msgspec
 
-from gatepost.postfix.lines import BLANKS, ConfError
+from gatepost.postfix.conf.lines import BLANKS, ConfError
 
 LIST_SEPARATORS = "," + BLANKS
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from itertools import zip_longest
 
-from gatepost.postfix.lines import BLANKS, ConfError
+from gatepost.postfix.conf.lines import BLANKS, ConfError
 
 Lookup = Callable[[str], str | None]
 """The value of a setting, not expanded; None when there is none."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import msgspec
 
 from gatepost.dnslist import definition
-from gatepost.postfix.restrictions import Item
+from gatepost.postfix.conf.restrictions import Item
 from gatepost.setting import Setting
 
 Value = Callable[[str], str]

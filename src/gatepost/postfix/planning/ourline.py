@@ -8,7 +8,7 @@ from enum import StrEnum
 import msgspec
 
 from gatepost.network import parse_address
-from gatepost.postfix.restrictions import POLICY, Item, policy_of
+from gatepost.postfix.conf.restrictions import POLICY, Item, policy_of
 
 SECONDS = 6
 """How long Postfix waits for us; our own deadline is below it."""

@@ -5,8 +5,8 @@ from enum import StrEnum
 
 import msgspec
 
-from gatepost.postfix.smtp_reply import Reply
-from gatepost.postfix.targets import Target
+from gatepost.postfix.applying.smtp_reply import Reply
+from gatepost.postfix.applying.targets import Target
 
 
 class Asked(msgspec.Struct, frozen=True):

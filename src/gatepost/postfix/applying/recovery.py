@@ -6,11 +6,11 @@ stays under way, and the next call tries again.
 
 from collections.abc import Callable, Sequence
 
-from gatepost.postfix.backups import Backups
-from gatepost.postfix.live import Live, LiveError
-from gatepost.postfix.manifest import Backup, Outcome
-from gatepost.postfix.stopping import unstoppable
-from gatepost.postfix.transaction import undo
+from gatepost.postfix.applying.backups import Backups
+from gatepost.postfix.applying.live import Live, LiveError
+from gatepost.postfix.applying.manifest import Backup, Outcome
+from gatepost.postfix.applying.stopping import unstoppable
+from gatepost.postfix.applying.transaction import undo
 
 Tell = Callable[[str], None]
 Reread = Callable[[Sequence[str]], str]

@@ -7,8 +7,8 @@ import re
 
 import msgspec
 
-from gatepost.postfix.lines import BLANKS, ConfError, LogicalLine, Source, read_source
-from gatepost.postfix.words import Word, split_words
+from gatepost.postfix.conf.lines import BLANKS, ConfError, LogicalLine, Source, read_source
+from gatepost.postfix.conf.words import Word, split_words
 
 TYPES = ("inet", "unix", "fifo", "pass", "unix-dgram")
 _FIELDS = 8

@@ -23,8 +23,8 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
-from gatepost.postfix.filestate import FileError, FileState, read_state, stage, sync_folder
-from gatepost.postfix.manifest import (
+from gatepost.postfix.applying.filestate import FileError, FileState, read_state, stage, sync_folder
+from gatepost.postfix.applying.manifest import (
     Backup,
     Manifest,
     Outcome,

@@ -12,9 +12,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from gatepost.postfix.backups import BackupError, Backups, Change
-from gatepost.postfix.change import FileChange
-from gatepost.postfix.filestate import (
+from gatepost.postfix.applying.backups import BackupError, Backups, Change
+from gatepost.postfix.applying.filestate import (
     FileError,
     FileState,
     new_state,
@@ -24,8 +23,9 @@ from gatepost.postfix.filestate import (
     stage,
     sync_folder,
 )
-from gatepost.postfix.manifest import Backup, SavedFile
-from gatepost.postfix.writable import why_not
+from gatepost.postfix.applying.manifest import Backup, SavedFile
+from gatepost.postfix.applying.writable import why_not
+from gatepost.postfix.planning.change import FileChange
 
 
 class ChangeError(Exception):

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import msgspec
 
-from gatepost.postfix.program_now import RunNow
+from gatepost.postfix.applying.program_now import RunNow
+from gatepost.postfix.applying.targets import PARAMETERS
 from gatepost.postfix.settings import parse_parameters
-from gatepost.postfix.targets import PARAMETERS
 
 SECONDS = 60.0
 """For one command; `postfix check` walks through the whole queue."""

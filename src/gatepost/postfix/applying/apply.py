@@ -15,11 +15,10 @@ from typing import Any
 
 import msgspec
 
-from gatepost.postfix.backups import BACKUPS, BackupError, Backups
-from gatepost.postfix.change import FileChange
-from gatepost.postfix.live import Checked, Live, LiveError, new_lines, too_old
-from gatepost.postfix.manifest import Backup, Outcome
-from gatepost.postfix.observed import (
+from gatepost.postfix.applying.backups import BACKUPS, BackupError, Backups
+from gatepost.postfix.applying.live import Checked, Live, LiveError, new_lines, too_old
+from gatepost.postfix.applying.manifest import Backup, Outcome
+from gatepost.postfix.applying.observed import (
     Asked,
     FindVerdict,
     Observation,
@@ -29,14 +28,15 @@ from gatepost.postfix.observed import (
     judge,
     judge_before,
 )
-from gatepost.postfix.probe import foreigners, observe
-from gatepost.postfix.program_now import RunNow, run_now
-from gatepost.postfix.recovery import Reread, Tell, nothing_to_reread, recover, take_back
-from gatepost.postfix.smtp import REPLY_SECONDS
-from gatepost.postfix.stopping import Stopped, stoppable
-from gatepost.postfix.stranger import Stranger, sweep
-from gatepost.postfix.targets import Target, target_at, targets
-from gatepost.postfix.transaction import ChangeError, carry_out, changes_of, refused
+from gatepost.postfix.applying.probe import foreigners, observe
+from gatepost.postfix.applying.program_now import RunNow, run_now
+from gatepost.postfix.applying.recovery import Reread, Tell, nothing_to_reread, recover, take_back
+from gatepost.postfix.applying.smtp import REPLY_SECONDS
+from gatepost.postfix.applying.stopping import Stopped, stoppable
+from gatepost.postfix.applying.stranger import Stranger, sweep
+from gatepost.postfix.applying.targets import Target, target_at, targets
+from gatepost.postfix.applying.transaction import ChangeError, carry_out, changes_of, refused
+from gatepost.postfix.planning.change import FileChange
 
 PATIENCE_AFTER = 20.0
 """Seconds that a reply may take after the change, besides what it took before. A server that is mute gets no

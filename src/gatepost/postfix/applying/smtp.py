@@ -12,8 +12,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self, TypeVar
 
-from gatepost.postfix.smtp_reply import Reply
-from gatepost.postfix.targets import Target
+from gatepost.postfix.applying.smtp_reply import Reply
+from gatepost.postfix.applying.targets import Target
 
 CONNECT_SECONDS = 10.0
 REPLY_SECONDS = 75.0

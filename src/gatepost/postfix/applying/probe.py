@@ -10,12 +10,12 @@ from contextlib import contextmanager
 
 import msgspec
 
-from gatepost.postfix.observed import Asked, Form, Observation, Probed, Tried, Visit, judge_relay
-from gatepost.postfix.program_now import RunNow
-from gatepost.postfix.smtp import REPLY_SECONDS, SmtpClient, SmtpError
-from gatepost.postfix.smtp_reply import Reply
-from gatepost.postfix.stranger import Stranger, foreign_address, strangers
-from gatepost.postfix.targets import Target
+from gatepost.postfix.applying.observed import Asked, Form, Observation, Probed, Tried, Visit, judge_relay
+from gatepost.postfix.applying.program_now import RunNow
+from gatepost.postfix.applying.smtp import REPLY_SECONDS, SmtpClient, SmtpError
+from gatepost.postfix.applying.smtp_reply import Reply
+from gatepost.postfix.applying.stranger import Stranger, foreign_address, strangers
+from gatepost.postfix.applying.targets import Target
 
 USER = "gatepost-probe"
 GREETING = 220

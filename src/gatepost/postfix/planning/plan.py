@@ -9,12 +9,12 @@ from collections.abc import Iterable
 
 import msgspec
 
-from gatepost.postfix.change import FileChange
-from gatepost.postfix.draft import Draft, Gone, SettingChange
-from gatepost.postfix.instance import Instance
-from gatepost.postfix.ourline import OurLine
-from gatepost.postfix.refusal import refuse_unclear
-from gatepost.postfix.restrictions import LISTS
+from gatepost.postfix.conf.instance import Instance
+from gatepost.postfix.conf.restrictions import LISTS
+from gatepost.postfix.planning.change import FileChange
+from gatepost.postfix.planning.draft import Draft, Gone, SettingChange
+from gatepost.postfix.planning.ourline import OurLine
+from gatepost.postfix.planning.refusal import refuse_unclear
 
 
 class Plan(msgspec.Struct, frozen=True):

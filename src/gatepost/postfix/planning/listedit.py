@@ -11,10 +11,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gatepost.postfix.expand import Lookup, expand, whole_reference
-from gatepost.postfix.lines import ConfError, Splice
-from gatepost.postfix.restrictions import Item, split_items
-from gatepost.postfix.words import split_words
+from gatepost.postfix.conf.expand import Lookup, expand, whole_reference
+from gatepost.postfix.conf.lines import ConfError, Splice
+from gatepost.postfix.conf.restrictions import Item, split_items
+from gatepost.postfix.conf.words import split_words
 
 INDENT = "    "
 

@@ -5,7 +5,7 @@ Pure. Raises ConfError for what Postfix itself would refuse.
 
 import msgspec
 
-from gatepost.postfix.lines import BLANKS, ConfError, LogicalLine, Source, line_number, read_source
+from gatepost.postfix.conf.lines import BLANKS, ConfError, LogicalLine, Source, line_number, read_source
 
 
 class Entry(msgspec.Struct, frozen=True):

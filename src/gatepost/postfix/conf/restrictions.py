@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable
 
 import msgspec
 
-from gatepost.postfix.lines import ConfError
-from gatepost.postfix.words import Word, inner_words, split_words
+from gatepost.postfix.conf.lines import ConfError
+from gatepost.postfix.conf.words import Word, inner_words, split_words
 
 LISTS = {
     "smtpd_client_restrictions": "client",

@@ -8,15 +8,15 @@ from functools import partial
 
 import msgspec
 
-from gatepost.postfix import listedit
-from gatepost.postfix.instance import Instance
-from gatepost.postfix.lines import BLANKS, ConfError, Splice, spliced
-from gatepost.postfix.listedit import Target, Written
-from gatepost.postfix.maincf import Entry
-from gatepost.postfix.mastercf import Override, Service
-from gatepost.postfix.ourline import OurLine, Purpose
-from gatepost.postfix.restrictions import LISTS, Item, split_items, unknown
-from gatepost.postfix.wanted import Wanted, data_list, lets_strangers_in, recipient_list
+from gatepost.postfix.conf.instance import Instance
+from gatepost.postfix.conf.lines import BLANKS, ConfError, Splice, spliced
+from gatepost.postfix.conf.maincf import Entry
+from gatepost.postfix.conf.mastercf import Override, Service
+from gatepost.postfix.conf.restrictions import LISTS, Item, split_items, unknown
+from gatepost.postfix.planning import listedit
+from gatepost.postfix.planning.listedit import Target, Written
+from gatepost.postfix.planning.ourline import OurLine, Purpose
+from gatepost.postfix.planning.wanted import Wanted, data_list, lets_strangers_in, recipient_list
 
 RECIPIENT = "smtpd_recipient_restrictions"
 DATA = "smtpd_data_restrictions"

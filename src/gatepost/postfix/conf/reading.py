@@ -7,10 +7,10 @@ import os
 import subprocess
 from pathlib import Path
 
-from gatepost.postfix.instance import Instance
-from gatepost.postfix.lines import MAX_OCTETS, ConfError
-from gatepost.postfix.maincf import read_main
-from gatepost.postfix.mastercf import read_master
+from gatepost.postfix.conf.instance import Instance
+from gatepost.postfix.conf.lines import MAX_OCTETS, ConfError
+from gatepost.postfix.conf.maincf import read_main
+from gatepost.postfix.conf.mastercf import read_master
 from gatepost.postfix.settings import parse_parameters
 
 SECONDS = 20.0

@@ -9,11 +9,11 @@ from functools import partial
 
 import msgspec
 
-from gatepost.postfix.expand import expand
-from gatepost.postfix.lines import ConfError
-from gatepost.postfix.maincf import MainCf
-from gatepost.postfix.mastercf import MasterCf, Service
-from gatepost.postfix.restrictions import Item, split_items
+from gatepost.postfix.conf.expand import expand
+from gatepost.postfix.conf.lines import ConfError
+from gatepost.postfix.conf.maincf import MainCf
+from gatepost.postfix.conf.mastercf import MasterCf, Service
+from gatepost.postfix.conf.restrictions import Item, split_items
 
 MX_PORTS = frozenset(("smtp", "25"))
 SUBMISSION_PORTS = frozenset(("submission", "587", "smtps", "submissions", "465"))

@@ -20,7 +20,7 @@ import msgspec
 
 from gatepost.network import Network, NetworkSet, parse_address
 from gatepost.postfix import settings
-from gatepost.postfix.program_now import RunNow
+from gatepost.postfix.applying.program_now import RunNow
 
 LABEL = "lo:gatepost"
 """How an IPv4 address of ours is recognised (ip-address(8))."""
