@@ -133,7 +133,7 @@ def _said(name: str) -> str:
 
 def _shown(name: str) -> str:
     """A name from a stranger's zone, for a reply: only when it is one."""
-    return "" if name_fault(name) else f"{name} "
+    return "" if name_fault(name) else f"{normal_domain(name)} "
 
 
 def _missing(address: Address) -> Finding:
