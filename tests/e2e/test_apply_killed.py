@@ -140,9 +140,10 @@ def killed(tmp_path):
 
 
 @pytest.mark.timeout(400)
-def test_killed_at_each_step_one_of_two_whole_states_follows(killed):
+def test_killed_at_each_step_one_of_two_whole_states_follows(killed, capsys):
     steps = killed.steps()
-    print(f"{len(steps)} steps: {dict(Counter(call for call, _ in steps))}")
+    with capsys.disabled():
+        print(f"\napply has {len(steps)} steps: {dict(Counter(call for call, _ in steps))}")
     assert len(steps) > 40
     ends = Counter()
     for number, (call, count) in enumerate(steps):
@@ -157,7 +158,6 @@ def test_killed_at_each_step_one_of_two_whole_states_follows(killed):
             assert killed.look(where), where
             assert [] == killed.half_made(), where
             ends["apply", True] += 1
-    print(dict(ends))
     assert ends["rollback", False] > ends["rollback", True]
 
     with killed.switch.postfix_session() as smtp:
