@@ -109,13 +109,13 @@ def test_mail_that_a_filter_hands_back_is_not_asked_about(tmp_path):
         assert 0 == up.asked(OURS)
 
 
-def run(*arguments):
+def run(*arguments, **environment):
     done = subprocess.run(
         [sys.executable, "-m", "gatepost", "postfix", *arguments],
         capture_output=True,
         text=True,
         check=False,
-        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")} | environment,
     )
     return done.returncode, done.stdout, done.stderr
 
@@ -157,6 +157,14 @@ def test_the_command_for_programs(configured):
         "smtpd_data_restrictions",
         "smtpd_helo_required",
     ] == [setting["parameter"] for setting in told["settings"]]
+
+
+@pytest.mark.parametrize("command", [("plan",), ("audit", "--no-probe"), ("apply", "--dry-run")])
+def test_without_a_folder_it_is_the_one_that_postconf_finds(configured, command):
+    status, out, err = run(*command, MAIL_CONFIG=str(configured))
+
+    assert status in (0, 1), err
+    assert f"{configured}" in out
 
 
 def test_what_is_refused_names_file_line_and_reason(configured):

@@ -118,6 +118,20 @@ def test_whom_a_probe_writes_to():
     assert ("postmaster@example.net", "example.com") == (target.recipient, target.outside)
 
 
+@pytest.mark.parametrize(
+    ("mydestination", "recipient"),
+    [
+        ("vm, localhost.localdomain, , localhost", "postmaster@vm"),
+        ("vm, example.net", "postmaster@example.net"),
+        ("", "postmaster@mx.example.net"),
+    ],
+)
+def test_a_recipient_always_has_a_domain(mydestination, recipient):
+    told = PARAMETERS | {"mydestination": mydestination, "myhostname": "mx.example.net"}
+
+    assert recipient == target_at("192.0.2.1", 25, told).recipient
+
+
 def test_the_outside_is_never_our_own():
     target = target_at("192.0.2.1", 25, PARAMETERS | {"mydestination": "example.com"})
 

@@ -11,7 +11,7 @@ import uvloop
 
 from gatepost import checks
 from gatepost.cli.arguments import ConfigDir, ConfigFile, Json, configured
-from gatepost.cli.planning import our_line
+from gatepost.cli.planning import config_folder, our_line
 from gatepost.cli.show import say, say_json, say_table
 from gatepost.cli.trouble import CommandError
 from gatepost.clock import SystemClock
@@ -57,7 +57,7 @@ def audit(
 
     Exit status 1 when anything serious is found.
     """
-    found = uvloop.run(_audit(str(config_dir or ""), configured(config), dns=dns, probe=probe))
+    found = uvloop.run(_audit(config_folder(config_dir), configured(config), dns=dns, probe=probe))
     found.sort(key=lambda finding: finding.rank)
     if json:
         say_json(as_json(found))

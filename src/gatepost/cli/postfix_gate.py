@@ -93,13 +93,8 @@ def is_about(entry: JournalEntry, asked: Asked) -> bool:
         and parse_address(entry.client_address) == parse_address(asked.client)
         and entry.helo_name.lower() == asked.helo.lower()
         and entry.sender == asked.sender
-        and _mailbox(entry.recipient, asked.recipient)
+        and entry.recipient.lower() == asked.recipient.lower()
     )
-
-
-def _mailbox(seen: str, asked: str) -> bool:
-    """The same mailbox; one without a domain may have got one from Postfix."""
-    return seen.lower() == asked.lower() or ("@" not in asked and seen.lower().split("@")[0] == asked.lower())
 
 
 def _connected(place: str) -> socket.socket:

@@ -19,6 +19,7 @@ PARAMETERS = (
     "inet_interfaces",
     "inet_protocols",
     "mynetworks",
+    "myhostname",
     "smtpd_upstream_proxy_protocol",
     "postscreen_upstream_proxy_protocol",
     *OUR_DOMAINS,
@@ -35,7 +36,7 @@ class Target(msgspec.Struct, frozen=True):
 
     host: str
     port: int = 25
-    recipient: str = "postmaster"
+    recipient: str = "postmaster@localhost"
     """A local one, as RCPT TO has it."""
     domain: str = ""
     """One of the server's own, for addresses that hide another in their local part; "" when none is known."""
@@ -68,7 +69,8 @@ def targets(services: str, parameters: Mapping[str, str]) -> list[Target]:
 def target_at(host: str, port: int, parameters: Mapping[str, str]) -> Target:
     """A door at a place that somebody named."""
     domains = _domains(parameters)
-    recipient = f"postmaster@{domains[0]}" if domains else "postmaster"
+    # Never without a domain: Postfix lets <postmaster> pass all restrictions.
+    recipient = f"postmaster@{domains[0] if domains else parameters.get('myhostname') or 'localhost'}"
     outside = next((name for name in OUTSIDE if not _within(name, domains)), OUTSIDE[-1])
     return Target(host, port, recipient, domains[0] if domains else "", outside)
 
@@ -106,14 +108,11 @@ def _proxied(fields: Sequence[str], parameters: Mapping[str, str]) -> bool:
 
 
 def _domains(parameters: Mapping[str, str]) -> list[str]:
-    """Own domains that are written out and whose mail somebody reads."""
+    """Own domains that are written out and whose mail somebody reads; full names come first."""
     words = settings.split_list(" ".join(parameters.get(name, "") for name in OUR_DOMAINS))
     names = [normal_domain(word) for word in words if "/" not in word and not settings.is_table(word)]
-    return [
-        name
-        for name in dict.fromkeys(names)
-        if "." in name and not name_fault(name) and not name.startswith("localhost.")
-    ]
+    usable = [n for n in dict.fromkeys(names) if not name_fault(n) and not n.startswith("localhost")]
+    return sorted(usable, key=lambda name: "." not in name)
 
 
 def _within(name: str, domains: Iterable[str]) -> bool:
