@@ -167,6 +167,18 @@ def test_without_a_folder_it_is_the_one_that_postconf_finds(configured, command)
     assert f"{configured}" in out
 
 
+def test_a_postgrey_that_stays_is_told(configured):
+    (configured / "main.cf").write_text(
+        "smtpd_recipient_restrictions =\n reject_unauth_destination\n check_policy_service unix:postgrey/socket\n"
+    )
+    arguments = ("-c", str(configured), "--config", str(configured / "gatepost.toml"), "--json")
+
+    assert [
+        "postgrey is asked as well" in note for note in json.loads(run("plan", *arguments)[1])["notes"]
+    ] == [True]
+    assert [] == json.loads(run("plan", "--take-over", *arguments)[1])["notes"]
+
+
 def test_what_is_refused_names_file_line_and_reason(configured):
     (configured / "main.cf").write_text("# mine\nmyhostname = @@HOST@@\n")
     status, _, err = run("plan", "-c", str(configured))

@@ -17,7 +17,9 @@ from gatepost.config.schema import Config
 from gatepost.postfix.conf.instance import MX_PORTS, Instance
 from gatepost.postfix.conf.lines import ConfError
 from gatepost.postfix.conf.reading import ask_postconf, read_instance
+from gatepost.postfix.conf.restrictions import POLICY, policy_of
 from gatepost.postfix.planning.change import FileChange
+from gatepost.postfix.planning.draft import RECIPIENT
 from gatepost.postfix.planning.ourline import OurLine, normal_server, port_of
 from gatepost.postfix.planning.plan import Plan, make_plan, unified
 from gatepost.postfix.planning.takeover import Known, Takeover, take_over
@@ -41,6 +43,8 @@ class Planned(msgspec.Struct, frozen=True):
     """Who listens where Gatepost is to answer, `NAME (pid N)`; empty when nobody does or it is not known."""
     ours: FileChange | None = None
     """Our own configuration with what is taken over."""
+    beside: str = ""
+    """Where Postfix goes on asking postgrey, beside Gatepost; empty when it does not."""
 
     @property
     def probe_at(self) -> tuple[str, int] | None:
@@ -95,7 +99,20 @@ def planned(config_dir: str, config_file: Path | None, *, take: bool) -> Planned
         plan = make_plan(instance, line, takeover.gone)
     except ConfError as error:
         raise CommandError([str(error), "Nothing was changed."]) from None
-    return Planned(instance, line, plan, takeover, owner, ours)
+    beside = "" if take else _postgrey_beside(instance, line)
+    return Planned(instance, line, plan, takeover, owner, ours, beside)
+
+
+def _postgrey_beside(instance: Instance, line: OurLine) -> str:
+    """Where a postgrey is asked that is not at our place."""
+    known = _known(line)
+    for service in instance.mx_services:
+        for item in instance.restrictions(RECIPIENT, service):
+            if item.name == POLICY and not line.is_ours(item):
+                server = policy_of(item).server
+                if known.is_postgrey(server):
+                    return server
+    return ""
 
 
 def _into_our_file(takeover: Takeover, config_file: Path | None) -> tuple[Takeover, FileChange | None]:

@@ -159,6 +159,8 @@ def _show_takeover(takeover: Takeover) -> None:
 def notes(made: Planned) -> list[str]:
     """What has to be known about the place where Gatepost is to answer."""
     server = made.line.server
+    if made.beside:
+        return [f"postgrey is asked as well, at {made.beside}: mail may wait twice; --take-over ends that"]
     if made.postgrey_holds:
         sentence = (
             f"{made.owner} answers at {server}, where Gatepost is to answer: apply switches over to it; "
