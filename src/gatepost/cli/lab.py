@@ -7,6 +7,7 @@ against the real daemon with a simulated Postfix and name server.
 import signal
 import sys
 import threading
+from types import FrameType
 from typing import Annotated, Any, Literal
 
 import typer
@@ -69,11 +70,23 @@ def _takeover(*, json: bool, plain: bool) -> None:
         raise typer.Exit(1)
 
 
-def _ended(number: int, _frame: Any) -> None:
+def _ended(number: int, frame: FrameType | None) -> None:
     """Take everything away and end; further signals do not disturb that."""
+    if _in_destructor(frame):  # where Python swallows what is raised
+        signal.signal(signal.SIGALRM, lambda _, later: _ended(number, later))
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        return
     for one in (signal.SIGINT, signal.SIGTERM):
         signal.signal(one, signal.SIG_IGN)
     raise SystemExit(128 + number)
+
+
+def _in_destructor(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_name == "__del__":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _day(profile: str, overrides: tuple[str, ...], *, keep: bool, simulate: bool, json: bool) -> Report:

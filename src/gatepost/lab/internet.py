@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -49,14 +50,25 @@ def _not_installed() -> list[str]:
 def _refused() -> list[str]:
     """Whether the kernel lets us make a namespace; in many containers root may not."""
     name = f"{_name()}-trial"
-    try:
-        processes.run(["ip", "netns", "add", name])
-        processes.run(["ip", "netns", "exec", name, "true"])
-    except LabError as error:
-        return [f"Network namespaces cannot be made here, as in a container without privileges: {error}"]
-    finally:
-        _delete(name)
+    with _undisturbed():
+        try:
+            processes.run(["ip", "netns", "add", name])
+            processes.run(["ip", "netns", "exec", name, "true"])
+        except LabError as error:
+            return [f"Network namespaces cannot be made here, as in a container without privileges: {error}"]
+        finally:
+            _delete(name)
     return []
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ctrl-C waits: a program that is just being started would go on without us, and make what we removed."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _name() -> str:
@@ -139,7 +151,8 @@ def internet(addresses: Iterable[str], name_server: str) -> Iterator[Internet]:
         undo.callback(shutil.rmtree, folder, ignore_errors=True)
         folder.chmod(0o755)  # Postfix and NSD drop root and must still reach their files
         undo.callback(_delete, name)
-        processes.run(["ip", "netns", "add", name])
+        with _undisturbed():
+            processes.run(["ip", "netns", "add", name])
         undo.enter_context(_resolver_file(name, name_server))
         lines = ["link set lo up"]
         for address in dict.fromkeys(addresses):
@@ -153,6 +166,7 @@ def _delete(name: str) -> None:
     if Path("/run/netns", name).exists():
         with contextlib.suppress(LabError):  # a name that was made in vain is no namespace
             processes.run(["ip", "netns", "delete", name])
+        Path("/run/netns", name).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
