@@ -12,8 +12,9 @@ from gatepost.postfix.conf.reading import instance_of, read_instance
 from gatepost.postfix.conf.restrictions import KNOWN, LISTS
 from gatepost.postfix.planning.plan import make_plan
 from gatepost.postfix.settings import parse_parameters
+from support.postfix_cases import lists_in_force, one_blank, overrides, service_names
 from support.postfix_instance import LINE, SMTP
-from support.postfix_texts import NAMES, main_cf
+from support.postfix_texts import NAMES, main_cf, master_cf
 from unit.test_postfix_expand import EXPANDED, NO_EXPRESSION, VALUES
 
 MASTER = (
@@ -42,7 +43,7 @@ def set_by_file(folder):
 def write(folder, main, master=MASTER):
     for name, octets in (
         ("main.cf", main if isinstance(main, bytes) else main.encode()),
-        ("master.cf", master.encode()),
+        ("master.cf", master if isinstance(master, bytes) else master.encode()),
     ):
         (folder / name).write_bytes(octets)
         settle(folder / name)
@@ -103,6 +104,28 @@ def test_after_a_plan_postconf_says_what_the_plan_said_and_nothing_else(folder, 
             assert (
                 setting.after.replace(",", " ").split() == result[setting.parameter].replace(",", " ").split()
             )
+
+
+@given(octets=master_cf())
+@quick
+def test_services_and_what_is_in_force_there_are_what_postconf_says(folder, octets):
+    write(folder, "own_list = permit_mynetworks\nother_list = reject_non_fqdn_sender\n", octets)
+    instance = read_instance(str(folder))
+    services = instance.master.services
+
+    assert service_names(str(folder)) == [service.key for service in services]
+    theirs = overrides(str(folder))
+    ours = {
+        service.key: {
+            one.name: " ".join(service.override(one.name).value.split()) for one in service.overrides
+        }
+        for service in services
+        if service.overrides
+    }
+    assert ours == {key: {n: " ".join(v.split()) for n, v in own.items()} for key, own in theirs.items()}
+    service = services[-1]
+    in_force = lists_in_force(str(folder), service.key, theirs)
+    assert in_force == {name: one_blank(instance.value(name, service)) for name in LISTS}
 
 
 def test_settings_of_services_are_what_postconf_says(folder):

@@ -10,7 +10,7 @@ from gatepost.postfix.conf.mastercf import read_master
 from gatepost.postfix.conf.restrictions import split_items
 from gatepost.postfix.planning.plan import make_plan
 from support.postfix_instance import LINE, after, instance
-from support.postfix_texts import main_cf
+from support.postfix_texts import main_cf, master_cf
 
 
 def words(octets):
@@ -66,6 +66,18 @@ def test_a_plan_loses_nothing_and_is_made_once(octets):
     for word in ("zen.spamhaus.org", "hash:/etc/postfix/clients", "unix:private/spf", "permit_mx_backup"):
         assert old.count(word) <= others.count(word)
     assert "" == make_plan(result, LINE).diff
+
+
+@given(master_cf(), st.data())
+def test_a_master_cf_is_read_whole_and_cut_anywhere(octets, data):
+    assert octets == read_master(octets).source.octets
+    cut = octets[: data.draw(st.integers(0, len(octets)))]
+    try:
+        before = instance(b"", cut)
+        made = make_plan(before, LINE)
+    except ConfError:
+        return
+    assert "" == make_plan(after(made, before), LINE).diff
 
 
 @given(main_cf(), st.data())

@@ -60,3 +60,46 @@ def main_cf(draw):
     text = "\n".join(draw(st.permutations([*lists, *parts])))
     text = f"{draw(asides)}\n{text}{draw(st.sampled_from(['', chr(10)]))}"
     return text.encode("utf-8", "surrogateescape")
+
+
+# --- master.cf ----------------------------------------------------------------------------------------
+
+SERVICES = (
+    *("smtp inet n - y - - smtpd", "25 inet n - n - - smtpd", "192.0.2.25:smtp\tinet n - - - - smtpd"),
+    *(
+        "[2001:db8::25]:25 inet n - n - 10 smtpd",
+        "smtp inet n - n - 1 postscreen",
+        "smtpd pass - - n - - smtpd",
+    ),
+    *(
+        "submission inet n - n - - smtpd",
+        "127.0.0.1:10025 inet n - n - - smtpd",
+        "cleanup unix n - y - 0 cleanup",
+    ),
+)
+OVERRIDES = (
+    *("-o smtpd_recipient_restrictions=permit_mynetworks,reject", "-o smtpd_data_restrictions=", "-v"),
+    *(
+        "-o smtpd_recipient_restrictions=$own_list",
+        "-o { smtpd_helo_required = yes }",
+        "-o smtpd_helo_required=no",
+    ),
+    *("-o {smtpd_banner=$myhostname ESMTP}", "-vo smtpd_banner=x=y", "-o own_list=${other_list}"),
+    "-o { smtpd_recipient_restrictions = reject, check_policy_service { unix:private/spf, timeout=9s } }",
+)
+apart = st.sampled_from(["\n  ", "\n\t", " ", "\t", "\n# -o a=b\n   ", "\n\n  # remark\n\n ", " \r\n  "])
+
+
+@st.composite
+def master_cf(draw):
+    """A whole master.cf, as octets; each service once."""
+    parts = []
+    for service in draw(st.lists(st.sampled_from(SERVICES), min_size=1, max_size=5, unique_by=_name)):
+        chosen = draw(st.lists(st.sampled_from(OVERRIDES), max_size=4))
+        parts += [draw(asides), "".join((service, *(draw(apart) + one for one in chosen)))]
+    text = "\n".join((*parts, draw(asides)))
+    return f"{text}{draw(st.sampled_from(['', chr(10), ' ' + chr(10)]))}".encode("utf-8", "surrogateescape")
+
+
+def _name(service):
+    return tuple(service.split()[:2])
