@@ -75,8 +75,11 @@ class Live(Postfix):
         return [int(code) for code in said[3:-1]]
 
     def _listens(self) -> bool:
+        return any(map(self._answers, (self.host, ADDRESSES[0])))
+
+    def _answers(self, host: str) -> bool:
         try:
-            self.there.connect(self.host, self.port, seconds=1).close()
+            self.there.connect(host, self.port, seconds=1).close()
         except OSError:
             return False
         return True

@@ -301,6 +301,18 @@ def test_nothing_is_lost_of_an_odd_file():
         (f"{RECIPIENT} = ${{stress?reject}} permit_mynetworks\n", SMTP, "main.cf:1", "load"),
         ("", "#smtp inet n - y - - smtpd\n", "master.cf", "no smtpd service"),
         ("master_service_disable = inet\n", SMTP, "", "turns all inet services off"),
+        (
+            f"{RECIPIENT} = check_policy_service {{ unix:a, timeout = 9s }}\n",
+            SMTP,
+            "main.cf:1",
+            '"timeout" is no option',
+        ),
+        (
+            f"{RECIPIENT} = check_policy_service {{ unix:a, wait=9s }}\n",
+            SMTP,
+            "main.cf:1",
+            '"wait=9s" is no option',
+        ),
         ("", f"{SMTP[:-1]} # a remark\n", "master.cf:1", 'smtpd takes no "#"'),
         (
             "smtpd_restriction_classes = a, b\na = permit\nb =\n",

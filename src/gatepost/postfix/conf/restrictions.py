@@ -42,6 +42,12 @@ PUBLIC_LISTS = frozenset(
 )
 POLICY = "check_policy_service"
 WITH_ARGUMENT = TABLES | PUBLIC_LISTS | {POLICY, "sleep"}
+POLICY_OPTIONS = frozenset(
+    (
+        *("default_action", "max_idle", "max_ttl", "policy_context", "request_limit", "retry_delay"),
+        *("timeout", "try_limit"),
+    )
+)
 RELAY_CONTROL = frozenset(("reject_unauth_destination", "defer_unauth_destination"))
 """What stands between a stranger and relaying."""
 ENDS = frozenset(("permit", "reject", "defer"))
@@ -163,3 +169,17 @@ def policy_of(item: Item, line: int = 0) -> Policy:
         raise ConfError("check_policy_service names no service", line)
     pairs = (word.strip("{}").partition("=") for word in words[1:])
     return Policy(words[0], {name.strip(): value.strip() for name, _, value in pairs})
+
+
+def wrong_option(item: Item) -> str:
+    """What in the braces of a check_policy_service smtpd would end at; empty when nothing is.
+
+    `timeout = 9s` with blanks is three words there; only in braces of its own it is one.
+    """
+    if item.name != POLICY:
+        return ""
+    for word in inner_words(item.argument)[1:]:
+        name, equals, _ = word.strip("{}").partition("=")
+        if not equals or name.strip() not in POLICY_OPTIONS:
+            return word
+    return ""

@@ -6,6 +6,7 @@ Pure. Raises ConfError, with file, line and reason.
 from gatepost.postfix.conf.instance import Instance
 from gatepost.postfix.conf.lines import ConfError
 from gatepost.postfix.conf.placeholder import placeholder
+from gatepost.postfix.conf.restrictions import LISTS, wrong_option
 from gatepost.postfix.planning.ourline import OurLine
 
 OLDEST = (3, 0)
@@ -50,6 +51,10 @@ def _refuse_dying(instance: Instance) -> None:
             if not instance.value(name, service).strip():
                 reason = f"the restriction class {name} has no definition, and smtpd would not start"
                 raise instance.unclear(reason, "smtpd_restriction_classes", service)
+        for parameter in LISTS:
+            for word in filter(None, map(wrong_option, instance.restrictions(parameter, service))):
+                reason = f'"{word}" is no option of a policy service (NAME=VALUE without blanks)'
+                raise instance.unclear(f"{reason}, and smtpd would not start", parameter, service)
 
 
 def _no_mx(instance: Instance) -> str:
