@@ -183,3 +183,20 @@ def test_what_is_refused_names_file_line_and_reason(configured):
 
     assert 2 == status
     assert f'{configured}/main.cf:2: "@@HOST@@" looks like a template that was never filled in' in err
+
+
+def test_exceptions_stay_beside_what_our_configuration_says_otherwise(configured):
+    (configured / "friends").write_text("192.0.2.7 OK\n")
+    (configured / "main.cf").write_text(
+        f"smtpd_client_restrictions = check_client_access texthash:{configured}/friends, "
+        "reject_unknown_reverse_client_hostname\n"
+    )
+    with (configured / "gatepost.toml").open("a") as file:
+        file.write('[rules]\n"ptr.missing" = 5\n')
+    arguments = ("-c", str(configured), "--config", str(configured / "gatepost.toml"), "--json")
+    told = json.loads(run("plan", "--take-over", *arguments)[1])
+
+    assert ([], "our configuration is kept: the file says 5 already") == (
+        told["taken_over"],
+        told["left"][0]["reason"],
+    )

@@ -221,3 +221,16 @@ def test_own_clients_are_told():
     takeover, _ = taken(f"{GUARDED}\nsmtpd_client_restrictions = reject_unknown_client_hostname\n")
 
     assert ("it held for own clients, too, whom Gatepost never refuses",) == takeover.moved[0].notes
+
+
+def test_exceptions_stay_with_what_our_configuration_says_otherwise():
+    main = (
+        f"{GUARDED}\nsmtpd_client_restrictions = check_client_access hash:/friends, "
+        "reject_unknown_reverse_client_hostname\n"
+    )
+    kept = (Setting(("rules", "ptr.missing"), "defer"), "kept: the file says 5 already")
+    known = Known(KNOWN.honours, KNOWN.is_postgrey, (kept,))
+    takeover = take_over(instance(main), LINE, known)
+
+    assert {} == dict(takeover.gone)
+    assert ["our configuration is kept: the file says 5 already"] == [one.reason for one in takeover.left]

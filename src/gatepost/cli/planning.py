@@ -1,6 +1,7 @@
 """What `gatepost postfix plan` and `apply` share: reading both configurations, and the plan for them."""
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -9,7 +10,7 @@ from gatepost.access.files import AccessFile, wanted_files
 from gatepost.access.options import AccessOptions
 from gatepost.cli.arguments import configured
 from gatepost.cli.trouble import CommandError
-from gatepost.config.edit import EditError, with_settings
+from gatepost.config.edit import Edited, EditError, with_settings
 from gatepost.config.load import parse
 from gatepost.config.places import SYSTEM_CONFIG, here
 from gatepost.config.problem import ConfigError
@@ -25,6 +26,7 @@ from gatepost.postfix.planning.plan import Plan, make_plan, unified
 from gatepost.postfix.planning.takeover import Known, Takeover, take_over
 from gatepost.server.owner import owner_of_port
 from gatepost.server.place import Inet, Unix, place
+from gatepost.setting import Setting
 
 POSTGREY_PORTS = ("10023", "60000")
 """Where Debian and upstream let postgrey listen."""
@@ -94,8 +96,7 @@ def planned(config_dir: str, config_file: Path | None, *, take: bool) -> Planned
     owner = owner_of_port(int(port)) if port.isdigit() else ""
     try:
         instance = read_instance(config_dir)
-        takeover = take_over(instance, line, _known(line)) if take else Takeover()
-        takeover, ours = _into_our_file(takeover, config_file)
+        takeover, ours = _taken_over(instance, line, config_file) if take else (Takeover(), None)
         plan = make_plan(instance, line, takeover.gone)
     except ConfError as error:
         raise CommandError([str(error), "Nothing was changed."]) from None
@@ -115,27 +116,34 @@ def _postgrey_beside(instance: Instance, line: OurLine) -> str:
     return ""
 
 
-def _into_our_file(takeover: Takeover, config_file: Path | None) -> tuple[Takeover, FileChange | None]:
-    """What moves as a change of our own configuration; what that says otherwise already does not move."""
-    if not takeover.moved:
-        return takeover, None
+def _taken_over(
+    instance: Instance, line: OurLine, config_file: Path | None
+) -> tuple[Takeover, FileChange | None]:
+    """What moves, and our own configuration with it; what that says otherwise already does not move."""
     path = config_file or SYSTEM_CONFIG
     before = path.read_bytes() if path.exists() else None
     text = (before or b"").decode()
+    known = _known(line)
     try:
-        kept = [
-            (one.setting, one.text) for one in with_settings(text, takeover.settings).outcomes if not one.done
-        ]
-        takeover = takeover.without(kept)
-        after = with_settings(text, takeover.settings).text
-        parse(after, str(path), {}, here())
+        takeover = take_over(instance, line, known)
+        edited = with_settings(text, takeover.settings)
+        while kept := [pair for pair in _kept(edited) if pair not in known.kept]:
+            known = msgspec.structs.replace(known, kept=(*known.kept, *kept))
+            takeover = take_over(instance, line, known)  # anew: exceptions go with what they are from
+            edited = with_settings(text, takeover.settings)
+        parse(edited.text, str(path), {}, here())
     except EditError as error:
         raise CommandError([f"{path}: {error}", "Nothing was changed."]) from None
     except ConfigError as error:
         raise CommandError([f"what would be taken over makes no configuration: {error}"]) from None
     reasons = tuple(f"{one.where}: {one.old}" for one in takeover.moved)
-    change = FileChange(str(path), before, after.encode(), reasons)
-    return takeover, None if after == text else change
+    change = FileChange(str(path), before, edited.text.encode(), reasons)
+    return takeover, None if edited.text == text else change
+
+
+def _kept(edited: Edited) -> Iterator[tuple[Setting, str]]:
+    """What our configuration says otherwise already, and what it says."""
+    return ((one.setting, one.text) for one in edited.outcomes if not one.done)
 
 
 def our_line(config: Config) -> OurLine:

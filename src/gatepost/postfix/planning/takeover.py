@@ -92,17 +92,6 @@ class Takeover(msgspec.Struct, frozen=True):
             _merge(found, setting)
         return found
 
-    def without(self, kept: Sequence[tuple[Setting, str]]) -> "Takeover":
-        """The same, but what our configuration says otherwise already stays in Postfix; `kept` says what."""
-        moved, left = [], list(self.left)
-        for one in self.moved:
-            reason = next((why for s in one.settings for other, why in kept if _same(s, other)), "")
-            if reason:
-                left.append(Left(one.old, one.where, f"our configuration is {reason}"))
-            else:
-                moved.append(one)
-        return Takeover(tuple(moved), tuple(left), self.notes)
-
 
 def _same(one: Setting, other: Setting) -> bool:
     """Whether both are about one thing."""
@@ -118,6 +107,13 @@ class Known(msgspec.Struct, frozen=True):
     """Why an access map cannot be honoured under an option of `[access]`; empty when it can."""
     is_postgrey: Callable[[str], bool]
     """Whether postgrey answers at a place."""
+    kept: tuple[tuple[Setting, str], ...] = ()
+    """Settings that our configuration says otherwise already, and what it says."""
+
+    def says_otherwise(self, settings: Sequence[Setting]) -> str:
+        """Why these cannot be said; empty when they can."""
+        found = (text for one in settings for other, text in self.kept if _same(one, other))
+        return next((f"our configuration is {text}" for text in found), "")
 
 
 def take_over(instance: Instance, line: OurLine, known: Known) -> Takeover:
@@ -209,6 +205,8 @@ class _Walk:
 
     def _obstacle(self, number: int, found: Counterpart) -> str:
         """Why a restriction must stay where it is; empty when it may move."""
+        if otherwise := self.known.says_otherwise(found.settings):
+            return otherwise
         if self.line.is_ours(self.items[number]):
             return ""  # ours takes its place in any case
         if self.parameter == RECIPIENT:
