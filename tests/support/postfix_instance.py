@@ -19,6 +19,7 @@ SMTP = "smtp inet n - y - - smtpd\n"
 
 DEFAULTS = {
     "compatibility_level": "0",
+    "inet_protocols": "all",
     "invalid_hostname_reject_code": "501",
     "maps_rbl_reject_code": "554",
     "master_service_disable": "",

@@ -95,6 +95,14 @@ def test_a_server_closed_to_strangers_only_learns():
     assert any("strangers get no mail in here" in note for note in made.notes)
 
 
+def test_a_closed_server_that_lets_some_mail_in_is_not_called_shut():
+    allowed = f"{RECIPIENT} = permit_mynetworks, check_recipient_access hash:/x"
+
+    (note,) = make_plan(instance(f"{allowed}, reject\n"), LINE).notes
+    assert "mail gets in by check_recipient_access hash:/x alone" in note
+    assert () == make_plan(instance(f"{allowed.replace('check', f'{ASK}, check')}, reject\n"), LINE).notes
+
+
 def test_unknown_recipients_are_not_refused_where_the_administrator_does_not_want_it():
     assert "reject_unlisted_recipient" not in of_main("smtpd_reject_unlisted_recipient = no\n")
 
@@ -299,6 +307,19 @@ def test_nothing_is_lost_of_an_odd_file():
         (f"\n{RECIPIENT} = check_policy_service {{ a\n", SMTP, "main.cf:2", "never closed"),
         (f"{RECIPIENT} = ${{x\n", SMTP, "main.cf:1", "never closed"),
         (f"{RECIPIENT} = ${{stress?reject}} permit_mynetworks\n", SMTP, "main.cf:1", "load"),
+        (
+            f"mine = ${{stress?reject}} permit_mynetworks, permit\n{RECIPIENT} = $mine\n",
+            SMTP,
+            "main.cf:2",
+            "load",
+        ),
+        (f"\n{RECIPIENT} = check_policy_service {{unix:a}}x\n", SMTP, "main.cf:2", "text follows"),
+        (
+            "smtpd_restriction_classes = a\na = check_policy_service {}\n",
+            SMTP,
+            "main.cf:2",
+            "names no service",
+        ),
         ("", "#smtp inet n - y - - smtpd\n", "master.cf", "no smtpd service"),
         ("master_service_disable = inet\n", SMTP, "", "turns all inet services off"),
         (
@@ -343,3 +364,44 @@ def test_an_old_postfix_is_refused():
 def test_a_socket_outside_of_the_chroot_is_refused():
     with pytest.raises(ConfError, match="chroot"):
         make_plan(instance(), OurLine("unix:/run/gatepost/policy.sock"))
+
+
+@pytest.mark.parametrize(
+    ("main", "master"),
+    [
+        ("transport_maps = inline:{{example.com=relay:}}\n", SMTP),
+        ("header_checks = pcre:{{/^X-Spam: yes/ DISCARD}}\n", SMTP),
+        ("", f"{SMTP}  -o {{ smtpd_banner = $myhostname ESMTP <hello> }}\n"),
+    ],
+)
+def test_what_only_looks_like_a_template_is_none(main, master):
+    assert DEFAULT == of_main(main, master)
+
+
+@pytest.mark.parametrize(
+    ("main", "master", "server", "reason"),
+    [
+        ("", SMTP, "unix:/run/x", "chroot"),
+        ("", SMTP.replace("y", "-"), "unix:/run/x", "chroot"),
+        ("compatibility_level = 0\n", SMTP.replace("y", "-"), "unix:/run/x", "chroot"),
+        ("inet_protocols = ipv4\n", SMTP, "inet:[::1]:10023", "inet_protocols"),
+        ("inet_protocols = ipv6\n", SMTP, "inet:127.0.0.1:10023", "inet_protocols"),
+    ],
+)
+def test_a_place_that_postfix_cannot_reach_is_refused(main, master, server, reason):
+    with pytest.raises(ConfError, match=reason):
+        make_plan(instance(main, master), OurLine(server))
+
+
+@pytest.mark.parametrize(
+    ("main", "master", "server"),
+    [
+        ("compatibility_level = 2\n", SMTP.replace("y", "-"), "unix:/run/x"),
+        ("", SMTP.replace("y", "n"), "unix:/run/x"),
+        ("inet_protocols = all\n", SMTP, "inet:[::1]:10023"),
+        ("inet_protocols = ipv4, ipv6\n", SMTP, "inet:[::1]:10023"),
+        ("inet_protocols = ipv4\n", SMTP, "inet:localhost:10023"),
+    ],
+)
+def test_a_place_that_postfix_can_reach_is_asked_at(main, master, server):
+    assert server in make_plan(instance(main, master), OurLine(server)).diff

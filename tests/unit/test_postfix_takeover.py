@@ -9,6 +9,7 @@ from support.postfix_instance import ASK, LEARN, LINE, SMTP, after, instance, na
 
 PERMITS = "permit_mynetworks, permit_sasl_authenticated"
 GUARDED = f"smtpd_recipient_restrictions = {PERMITS}, reject_unauth_destination"
+LISTED = "reject_rbl_client zen.spamhaus.org"
 KNOWN = Known(
     lambda _option, table: "cannot be read" if "bad" in table else "", lambda server: "postgrey" in server
 )
@@ -217,10 +218,48 @@ def test_listeners_with_lists_of_their_own_keep_them():
     assert 2 == len(takeover.left)
 
 
-def test_own_clients_are_told():
-    takeover, _ = taken(f"{GUARDED}\nsmtpd_client_restrictions = reject_unknown_client_hostname\n")
+@pytest.mark.parametrize(
+    ("before", "whom"),
+    [
+        ("", "own networks and authenticated users"),
+        ("permit_mynetworks, ", "authenticated users"),
+        ("permit_sasl_authenticated, ", "own networks"),
+    ],
+)
+def test_own_clients_are_told(before, whom):
+    main = f"{GUARDED}\nsmtpd_sender_restrictions = {before}reject_non_fqdn_sender\n"
 
-    assert ("it held for own clients, too, whom Gatepost never refuses",) == takeover.moved[0].notes
+    assert (f"it held for {whom}, too, whom Gatepost never refuses",) == taken(main)[0].moved[0].notes
+
+
+def test_own_clients_that_a_map_refused_are_told():
+    main = f"{GUARDED}\nsmtpd_client_restrictions = check_client_access hash:/x, {LISTED}\n"
+
+    assert [True] == [
+        "own networks and" in " ".join(one.notes) for one in taken(main)[0].moved if "hash:/x" in one.old
+    ]
+
+
+ALLOWED = "smtpd_recipient_restrictions = permit_mynetworks, check_recipient_access texthash:/allowed"
+OWN = "smtpd_recipient_restrictions=permit_sasl_authenticated"
+
+
+@pytest.mark.parametrize(
+    ("main", "master", "unasked"),
+    [
+        (f"{ALLOWED}, reject\n", SMTP, ["smtp/inet"]),
+        (f"{ALLOWED}\n", SMTP, []),
+        (f"{ALLOWED.replace('check', f'{ASK}, check')}, reject\n", SMTP, []),
+        (f"{GUARDED}\n", f"{SMTP}587 inet n - n - - smtpd\n  -o {OWN}\n", ["587/inet"]),
+        (f"{GUARDED}\n", f"{SMTP}587 inet n - n - - smtpd\n  -o {OWN},reject\n", []),
+        (f"{GUARDED}\n", f"{SMTP}127.0.0.1:26 inet n - n - - smtpd\n  -o {OWN}\n", []),
+    ],
+)
+def test_nothing_moves_where_strangers_get_in_unasked(main, master, unasked):
+    takeover, _ = taken(f"{main}smtpd_client_restrictions = {LISTED}\n", master)
+
+    assert unasked == [one.reason.split()[0] for one in takeover.left]
+    assert bool(unasked) == (not takeover.moved)
 
 
 def test_exceptions_stay_with_what_our_configuration_says_otherwise():

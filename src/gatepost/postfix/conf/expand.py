@@ -54,6 +54,18 @@ def references(text: str) -> set[str]:
     return asked
 
 
+def depends_on(text: str, lookup: Lookup) -> set[str]:
+    """The names that `text` asks for, and those that these ask for."""
+    asked = set()
+
+    def note(name: str) -> str | None:
+        asked.add(name)
+        return lookup(name)
+
+    expand(text, note)
+    return asked
+
+
 def whole_reference(text: str) -> str:
     """The name when `text` is one plain reference and nothing else; else empty."""
     found = re.fullmatch(r"\$(?:(\w+)|\{(\w+)\}|\((\w+)\))", text, re.ASCII)

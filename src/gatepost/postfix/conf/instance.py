@@ -126,6 +126,11 @@ class Instance(msgspec.Struct, frozen=True):
         others = [s for s in self.smtp_services if s.type == "inet" and not self.is_submission(s)]
         return tuple(others) if len(others) == 1 else ()
 
+    def is_chrooted(self, service: Service) -> bool:
+        """Whether it runs in a chroot; where master.cf leaves it open, it did before compatibility level 1."""
+        level = self.value("compatibility_level").partition(".")[0]
+        return service.chroot == "y" or (service.chroot == "-" and level in ("", "0"))
+
     def is_submission(self, service: Service) -> bool:
         """Whether own users hand in mail there: by its port, or because it offers authentication itself."""
         if service.type != "inet" or service.program != "smtpd" or service.port in MX_PORTS:

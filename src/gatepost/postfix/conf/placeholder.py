@@ -3,7 +3,8 @@
 import re
 
 _ANYWHERE = re.compile(
-    r"(?<!\$)\{\{[^{}]*\}\}"  # {{ name }}, but not ${{a} == {b} ? …}
+    r"(?<!\$)(?<!inline:)(?<!pcre:)(?<!regexp:)(?<!cidr:)"  # not ${{a} == {b} ? …}, nor a table in main.cf
+    r"\{\{[^{}]*\}\}"  # {{ name }}
     r"|\{%.*?%\}"
     r"|@@?[A-Z][A-Z0-9_]{2,}@@?"
     r"|%[A-Z][A-Z0-9_]{2,}%"

@@ -8,6 +8,7 @@ from functools import partial
 
 import msgspec
 
+from gatepost.postfix.conf.expand import depends_on
 from gatepost.postfix.conf.instance import Instance
 from gatepost.postfix.conf.lines import BLANKS, ConfError, Splice, spliced
 from gatepost.postfix.conf.maincf import Entry
@@ -147,7 +148,7 @@ class Draft:
         for item in unknown(written.items, instance.classes):
             reason = f'"{item.text}" is no restriction that Postfix knows'
             raise instance.unclear(reason, parameter, service)
-        if any("stress" in word.text and "$" in word.text for word in written.words):
+        if "stress" in depends_on(raw, partial(instance.raw, service=service)):
             raise instance.unclear(f"{parameter} depends on the load ($stress)", parameter, service)
         self._write(parameter, service, written, change, wish.reasons)
 

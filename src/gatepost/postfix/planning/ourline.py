@@ -47,6 +47,10 @@ class OurLine(msgspec.Struct, frozen=True):
         except ValueError:
             return None
 
+    def asks(self, item: Item) -> bool:
+        """Whether strangers' mail is judged by this restriction."""
+        return self.is_ours(item) and self.purpose(item) is Purpose.ASK
+
 
 def normal_server(server: str) -> str:
     """One text for all ways to name a place: `localhost`, brackets, `inet:` left out."""
@@ -63,3 +67,9 @@ def port_of(server: str) -> str:
     """The TCP port of a place; empty for a unix socket."""
     name = normal_server(server)
     return "" if name.startswith("unix:") else name.rpartition(":")[2]
+
+
+def address_version(server: str) -> str:
+    """`ipv4` or `ipv6` for a place that is an address; empty for a name or a unix socket."""
+    address = parse_address(normal_server(server).removeprefix("inet:").rpartition(":")[0])
+    return f"ipv{address.version}" if address else ""

@@ -16,10 +16,11 @@ from gatepost.postfix.conf.instance import Instance
 from gatepost.postfix.conf.mastercf import Service
 from gatepost.postfix.conf.restrictions import Item, policy_of
 from gatepost.postfix.planning.counterpart import Counterpart, counterpart
-from gatepost.postfix.planning.draft import RECIPIENT, Gone
+from gatepost.postfix.planning.draft import RECIPIENT, RELAY, Gone
 from gatepost.postfix.planning.listedit import read_list
 from gatepost.postfix.planning.ourline import OurLine
-from gatepost.postfix.planning.wanted import OWN_CLIENTS, ends_list
+from gatepost.postfix.planning.refusal import refuse_unclear
+from gatepost.postfix.planning.wanted import OWN_CLIENTS, ends_list, is_closed
 from gatepost.setting import Setting
 
 LISTS = (
@@ -117,7 +118,12 @@ class Known(msgspec.Struct, frozen=True):
 
 
 def take_over(instance: Instance, line: OurLine, known: Known) -> Takeover:
-    """What Gatepost can do instead of Postfix."""
+    """What Gatepost can do instead of Postfix.
+
+    Raises:
+        ConfError: the configuration cannot be understood safely; with file, line and reason.
+    """
+    refuse_unclear(instance, line)
     moved: list[Moved] = []
     left: list[Left] = []
     for parameter in LISTS:
@@ -128,10 +134,40 @@ def take_over(instance: Instance, line: OurLine, known: Known) -> Takeover:
             if len(homes) > 1:
                 left += walk.all_stay("the services at port 25 have different lists, and Gatepost has one")
                 continue
+            if unasked := _unasked(instance, line, parameter, home):
+                left += walk.all_stay(f"{unasked} needs it: Gatepost is not asked about its strangers' mail")
+                continue
             walk.walk()
             moved += walk.moved
             left += walk.left
     return Takeover(tuple(moved), tuple(left), tuple(_differences(instance, moved)))
+
+
+def _unasked(instance: Instance, line: OurLine, parameter: str, home: str) -> str:
+    """A service that uses this list, and lets strangers in without asking Gatepost; empty when none does."""
+    asking = {s.key if s.override(RECIPIENT) else "" for s in instance.mx_services}
+    for service in instance.smtp_services:
+        strange = service in instance.mx_services or not instance.is_internal(service)
+        if not strange or home != (service.key if service.override(parameter) else ""):
+            continue
+        items = instance.restrictions(RECIPIENT, service)
+        asked = not is_closed(items) or any(map(line.asks, items))
+        asked = asked and (service.key if service.override(RECIPIENT) else "") in asking
+        if not asked and not any(map(_shuts_out, _lists_of(instance, service))):
+            return service.key
+    return ""
+
+
+def _lists_of(instance: Instance, service: Service) -> Iterator[list[Item]]:
+    """The lists that can keep strangers out of a service."""
+    for parameter in (*LISTS, RELAY):
+        yield instance.restrictions(parameter, service)
+
+
+def _shuts_out(items: Sequence[Item]) -> bool:
+    """Whether the list refuses every stranger."""
+    end = next((n for n, item in enumerate(items) if ends_list(item)), len(items))
+    return is_closed(items) and not any(map(_is_exception, items[:end]))
 
 
 def _differences(instance: Instance, moved: Sequence[Moved]) -> Iterator[str]:
@@ -225,8 +261,9 @@ class _Walk:
 
     def _notes(self, number: int) -> Iterator[str]:
         before = {item.name for item in self.items[:number]}
-        if OWN_CLIENTS[0] not in before:
-            yield "it held for own clients, too, whom Gatepost never refuses"
+        own = [who for name, who in OWN_CLIENTS.items() if name not in before]
+        if own:
+            yield f"it held for {' and '.join(own)}, too, whom Gatepost never refuses"
 
     def _options(self, item: Item) -> dict[str, str]:
         """Our options that an access map of this list can stand in, by family."""
@@ -243,8 +280,8 @@ class _Walk:
             comment = f"{item.text} in Postfix"
             setting = Setting(("access", needed[-1]), item.argument, comment, how="append")
             still = [n for n in later if n not in self.gone and not self._is_idle(self.items[n])]
-            notes = ("stays in Postfix, too, for what comes after it there",) if still else ()
-            self._move(number, (setting,), notes, stays=bool(still))
+            notes = ("stays in Postfix, too, for what comes after it there",) if still else self._notes(number)
+            self._move(number, (setting,), tuple(notes), stays=bool(still))
 
     def _move(
         self, number: int, settings: tuple[Setting, ...], notes: tuple[str, ...], *, stays: bool = False

@@ -19,7 +19,10 @@ from gatepost.postfix.conf.restrictions import ENDS, POLICY, RELAY_CONTROL, Item
 from gatepost.postfix.planning.listedit import Target
 from gatepost.postfix.planning.ourline import OurLine, Purpose
 
-OWN_CLIENTS = ("permit_mynetworks", "permit_sasl_authenticated")
+OWN_CLIENTS = {
+    "permit_mynetworks": "own networks",
+    "permit_sasl_authenticated": "authenticated users",
+}
 """Whom Gatepost exempts by itself; they are written out so that strangers alone are asked about."""
 UNLISTED = "reject_unlisted_recipient"
 
@@ -73,6 +76,12 @@ def ends_list(item: Item) -> bool:
     return item.name in (*ENDS, "permit_auth_destination") and not item.warns
 
 
+def is_closed(items: Sequence[Item]) -> bool:
+    """Whether what ends the list refuses everybody who comes so far."""
+    last = next(filter(ends_list, items), None)
+    return last is not None and last.name in ("reject", "defer")
+
+
 def recipient_list(
     items: Sequence[Item],
     line: OurLine,
@@ -100,10 +109,8 @@ def recipient_list(
     notes: list[str] = []
     learn_at, learned = _learning(now, reasons)
     end = now.first(ends_list)
-    if ask and end < len(items) and items[end].name in ("reject", "defer"):
-        notes.append(
-            f'smtpd_recipient_restrictions ends in "{items[end].text}": strangers get no mail in here'
-        )
+    if ask and is_closed([items[n] for n in now.rest]):
+        notes += _not_asked(now, end)
         ask = False
     asking, asked_at = _asking(now, relay, end, reasons, unlisted=unlisted) if ask else ([], [])
     asked_at = asked_at if ask else now.lines_for(Purpose.ASK)
@@ -119,6 +126,22 @@ def recipient_list(
     if dropped:
         reasons.append(MENDS)
     return Wanted(targets, tuple(reasons), tuple(notes))
+
+
+def _not_asked(now: _List, end: int) -> list[str]:
+    """What has to be known of a list that ends in `reject`."""
+    if any(n < end for n in now.lines_for(Purpose.ASK)):
+        return []
+    says = f'smtpd_recipient_restrictions ends in "{now.items[end].text}"'
+    before = (now.items[n] for n in now.rest if n < end)
+    by = ", ".join(item.text for item in before if lets_strangers_in([item], now.line))
+    if not by:
+        return [f"{says}: strangers get no mail in here"]
+    sentence = (
+        f"{says}: strangers' mail gets in by {by} alone, and Gatepost is not asked about it; if it should "
+        f"be, write before that: {now.line.text(Purpose.ASK)}"
+    )
+    return [sentence]
 
 
 def _learning(now: _List, reasons: list[str]) -> tuple[int, list[Target]]:
