@@ -127,7 +127,7 @@ class Instance(msgspec.Struct, frozen=True):
         return tuple(others) if len(others) == 1 else ()
 
     def is_chrooted(self, service: Service) -> bool:
-        """Whether it runs in a chroot; where master.cf leaves it open, it did before compatibility level 1."""
+        """Whether it runs in a chroot; left open in master.cf, it does so below compatibility level 1."""
         level = self.value("compatibility_level").partition(".")[0]
         return service.chroot == "y" or (service.chroot == "-" and level in ("", "0"))
 

@@ -280,7 +280,9 @@ class _Walk:
             comment = f"{item.text} in Postfix"
             setting = Setting(("access", needed[-1]), item.argument, comment, how="append")
             still = [n for n in later if n not in self.gone and not self._is_idle(self.items[n])]
-            notes = ("stays in Postfix, too, for what comes after it there",) if still else self._notes(number)
+            notes = (
+                ("stays in Postfix, too, for what comes after it there",) if still else self._notes(number)
+            )
             self._move(number, (setting,), tuple(notes), stays=bool(still))
 
     def _move(
