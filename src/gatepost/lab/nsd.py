@@ -21,6 +21,8 @@ server:
     pidfile: ""
     zonesdir: "{folder}"
     zonelistfile: "{folder}/zone.list"
+    # Else two name servers beside each other would share one file in /var/lib/nsd, and lose answers.
+    database: ""
     xfrdfile: ""
     xfrdir: "{folder}"
     hide-version: yes
