@@ -13,6 +13,10 @@ PERMITS = ["permit_mynetworks", "permit_sasl_authenticated"]
 DEFAULT = [LEARN, *PERMITS, "reject_unauth_destination", "reject_unlisted_recipient", ASK]
 
 
+GUARDED = f"{RECIPIENT} = permit_mynetworks, reject_unauth_destination\n"
+CLASS = "smtpd_restriction_classes = a\n"
+
+
 def of_main(main, master=SMTP):
     return names(planned(main, master), RECIPIENT)
 
@@ -73,6 +77,14 @@ def test_a_policy_service_that_decides_about_relaying_is_not_repeated():
 
     with pytest.raises(ConfError, match="policy service"):
         make_plan(instance(text), LINE)
+
+
+def test_a_list_that_refers_to_one_that_stays_is_no_trouble():
+    relay = "smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination\n"
+
+    assert [LEARN, "permit_mynetworks", "reject_unauth_destination"] == of_main(
+        f"{relay}{RECIPIENT} = $smtpd_relay_restrictions\n"
+    )[:3]
 
 
 def test_defer_unauth_destination_guards_as_well():
@@ -319,6 +331,15 @@ def test_nothing_is_lost_of_an_odd_file():
             SMTP,
             "main.cf:2",
             "names no service",
+        ),
+        (f"{DATA} = ${RECIPIENT}\n{GUARDED}", SMTP, "main.cf:1", "refers to another list"),
+        (f"smtpd_sender_restrictions = ${RECIPIENT}\n{GUARDED}", SMTP, "main.cf:1", "refers to another list"),
+        (f"{CLASS}a = ${RECIPIENT}\n{GUARDED}", SMTP, "main.cf:2", "refers to another list"),
+        (
+            f"{RECIPIENT} = $mine, reject_unauth_destination\nmine = permit_mynetworks\n",
+            f"{SMTP}  -o mine=\n",
+            "main.cf:1",
+            "something else in smtp/inet",
         ),
         ("", "#smtp inet n - y - - smtpd\n", "master.cf", "no smtpd service"),
         ("master_service_disable = inet\n", SMTP, "", "turns all inet services off"),

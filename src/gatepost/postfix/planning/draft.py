@@ -60,8 +60,8 @@ class Draft:
         self.overrides: dict[str, list[str]] = {}
         """`-o` settings to be added, by service."""
         self.settings: list[SettingChange] = []
-        self.recipient_lists: dict[str, list[Item]] = {}
-        """smtpd_recipient_restrictions as they will be, by service (empty: main.cf)."""
+        self.lists: dict[tuple[str, str], list[Item]] = {}
+        """Lists as they are to be, by parameter and service (empty: main.cf)."""
         self.notes: list[str] = [
             f"{instance.main_file}:{number}: Postfix ignores this line, since it begins with a blank"
             for number in instance.main.source.stray
@@ -84,10 +84,25 @@ class Draft:
         for home, users in self._homes(parameter).items():
             service = self.instance.master.find(home) if home else None
             gone = self.gone.get((parameter, home), ())
+            if parameter in (RECIPIENT, DATA) or gone:
+                self._refuse_two_meanings(parameter, home, users)
             if parameter in (RECIPIENT, DATA):
                 self._change_list(parameter, service, partial(self._wanted, parameter, users, gone))
             else:
                 self._change_list(parameter, service, partial(_without, gone, self.line))
+
+    def _refuse_two_meanings(self, parameter: str, home: str, users: Iterable[Service]) -> None:
+        """A list of main.cf with a $name that a service of strangers has a value of its own for."""
+        read = self.instance.restrictions
+        for service in users:
+            if home or service not in self.instance.mx_services:
+                continue
+            if [i.same for i in read(parameter)] != [i.same for i in read(parameter, service)]:
+                raise self.instance.unclear(
+                    f"{parameter} comes to something else in {service.key}, which has another value for a "
+                    "$name in it: write it out there (-o)",
+                    parameter,
+                )
 
     def _homes(self, parameter: str) -> dict[str, list[Service]]:
         """Where a list is written that counts for strangers or own users (empty: main.cf), and for whom."""
@@ -126,7 +141,7 @@ class Draft:
 
     def _others_let_in(self, services: Sequence[Service]) -> bool:
         homes = {service.key if service.override(RECIPIENT) else "" for service in services}
-        return any(lets_strangers_in(self.recipient_lists[home], self.line) for home in homes)
+        return any(lets_strangers_in(self.lists[RECIPIENT, home], self.line) for home in homes)
 
     def _change_list(
         self, parameter: str, service: Service | None, wanted: Callable[[Written], Wanted]
@@ -138,8 +153,7 @@ class Draft:
             written = listedit.read_list(raw, parameter, partial(instance.raw, service=service))
             wish = wanted(written)
             change = listedit.edit(written, wish.targets)
-            if parameter == RECIPIENT:
-                self.recipient_lists[service.key if service else ""] = _items(written, wish.targets)
+            self.lists[parameter, service.key if service else ""] = _items(written, wish.targets)
         except ConfError as error:
             raise error if error.file else instance.unclear(error.reason, parameter, service) from None
         self.notes += (note for note in wish.notes if note not in self.notes)

@@ -10,10 +10,13 @@ from collections.abc import Iterable
 import msgspec
 
 from gatepost.postfix.conf.instance import Instance
+from gatepost.postfix.conf.maincf import read_main
+from gatepost.postfix.conf.mastercf import read_master
 from gatepost.postfix.conf.restrictions import LISTS
 from gatepost.postfix.planning.change import FileChange
-from gatepost.postfix.planning.draft import Draft, Gone, SettingChange
+from gatepost.postfix.planning.draft import STAYS, Draft, Gone, SettingChange
 from gatepost.postfix.planning.ourline import OurLine
+from gatepost.postfix.planning.proof import Meant, prove
 from gatepost.postfix.planning.refusal import refuse_unclear
 
 
@@ -66,6 +69,7 @@ def make_plan(instance: Instance, line: OurLine, gone: Gone | None = None) -> Pl
     draft.note_classes()
     draft.require_helo()
     draft.shield_internal()
+    _prove(draft)
     return Plan(
         config_dir=instance.config_dir,
         found=tuple(_found(instance)),
@@ -75,6 +79,22 @@ def make_plan(instance: Instance, line: OurLine, gone: Gone | None = None) -> Pl
     )
 
 
+def _prove(draft: Draft) -> None:
+    """That nothing changes but what was meant to."""
+    places = {(one.parameter, one.service): one.reasons == (STAYS,) for one in draft.settings}
+    planned, kept = ({place for place in places if places[place] is stays} for stays in (False, True))
+    after = msgspec.structs.replace(
+        draft.instance,
+        main=read_main(_octets(draft.main_text())),
+        master=read_master(_octets(draft.master_text())),
+    )
+    prove(draft.instance, after, Meant(draft.lists, planned, kept))
+
+
+def _octets(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
 def _changes(draft: Draft) -> Iterable[FileChange]:
     instance = draft.instance
     files = (
@@ -82,7 +102,7 @@ def _changes(draft: Draft) -> Iterable[FileChange]:
         (instance.master_file, instance.master.source.octets, draft.master_text(), True),
     )
     for path, before, text, of_service in files:
-        after = text.encode("utf-8", "surrogateescape")
+        after = _octets(text)
         reasons = [r for s in draft.settings if bool(s.service) == of_service for r in s.reasons]
         if after != before:
             yield FileChange(path, before, after, tuple(dict.fromkeys(reasons)))
