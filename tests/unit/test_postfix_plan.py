@@ -72,6 +72,14 @@ def test_who_may_relay_is_let_in_before_relaying_is_refused():
     assert ["reject_unauth_destination", "reject_unlisted_recipient", ASK] == result[-3:]
 
 
+def test_what_relays_and_is_not_asked_about_is_told():
+    relay = "smtpd_relay_restrictions = permit_mynetworks, permit_mx_backup, reject_unauth_destination\n"
+
+    (note,) = make_plan(instance(relay), LINE).notes
+    assert note.endswith("permit_mx_backup (smtpd_relay_restrictions)")
+    assert () == make_plan(instance(f"{relay}{GUARDED}"), LINE).notes
+
+
 def test_a_policy_service_that_decides_about_relaying_is_not_repeated():
     text = "smtpd_relay_restrictions = check_policy_service unix:x, reject_unauth_destination\n"
 

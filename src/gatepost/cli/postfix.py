@@ -135,7 +135,7 @@ def show_plan(made: Planned) -> None:
     _show_takeover(made.takeover)
     if made.changes:
         say()
-        for line in made.diff.splitlines():
+        for line in made.diff.removesuffix("\n").split("\n"):  # only there a line of Postfix ends
             say(line)
 
 

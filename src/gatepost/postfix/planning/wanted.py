@@ -113,6 +113,7 @@ def recipient_list(
         notes += _not_asked(now, end)
         ask = False
     asking, asked_at = _asking(now, relay, end, reasons, unlisted=unlisted) if ask else ([], [])
+    notes += _unasked(asking, relay)
     asked_at = asked_at if ask else now.lines_for(Purpose.ASK)
     targets: list[Target] = []
     for number in range(len(items) + 1):
@@ -175,6 +176,14 @@ def _asking(
     texts.append(now.line.text(Purpose.ASK))
     reasons.append(ASKS)
     return [Target(text=text) for text in texts], []
+
+
+def _unasked(asking: Sequence[Target], relay: Sequence[Item]) -> list[str]:
+    """Who relays by smtpd_relay_restrictions, and is no client that is known to be our own."""
+    texts = {target.text for target in asking}
+    by = [i.text for i in relay if i.text in texts and i.can_permit and i.name not in OWN_CLIENTS]
+    sentence = "Gatepost is not asked about what this lets in, since relaying is refused before it is asked"
+    return [f"{sentence}: {', '.join(by)} (smtpd_relay_restrictions)"] if by else []
 
 
 def _permits(now: _List, relay: Sequence[Item], end: int, guarded: bool) -> list[str]:  # noqa: FBT001
