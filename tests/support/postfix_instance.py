@@ -25,6 +25,7 @@ DEFAULTS = {
     "master_service_disable": "",
     "multi_instance_directories": "",
     "non_fqdn_reject_code": "504",
+    "parent_domain_matches_subdomains": "relay_domains, smtpd_access_maps",
     "smtpd_client_restrictions": "",
     "smtpd_data_restrictions": "",
     "smtpd_end_of_data_restrictions": "",

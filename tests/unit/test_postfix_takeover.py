@@ -273,3 +273,57 @@ def test_exceptions_stay_with_what_our_configuration_says_otherwise():
 
     assert {} == dict(takeover.gone)
     assert ["our configuration is kept: the file says 5 already"] == [one.reason for one in takeover.left]
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ("zen.spamhaus.org=127.0.0.4", "other answers"),
+        ("zen.spamhaus.org", "other answers"),
+    ],
+)
+@pytest.mark.parametrize("where", ["", "smtpd_helo_restrictions = "])
+def test_a_list_moves_with_one_pattern_of_answers(where, other, reason):
+    apart = f"\n{where}" if where else ", "
+    main = f"{GUARDED}\nsmtpd_client_restrictions = {LISTED}=127.0.0.2{apart}reject_rbl_client {other}\n"
+    takeover = take_over(instance(main), LINE, KNOWN)
+
+    assert [True] == [reason in one.reason for one in takeover.left]
+    assert "127.0.0.2" == said(takeover)["dnsbl"]["answers"]
+
+
+def test_lists_of_like_names_have_different_ones_with_us():
+    zones = "reject_rbl_client a.b.example, reject_rbl_client a-b.example"
+    takeover, _ = taken(f"{GUARDED}\nsmtpd_client_restrictions = {zones}\n")
+
+    assert {"a_b_example", "a__b_example"} == {
+        one.value["name"] for one in takeover.settings if one.path == ("dnsbl",)
+    }
+
+
+@pytest.mark.parametrize(
+    ("client", "recipient", "wider"),
+    [
+        (f"check_client_access hash:/x, {LISTED}", "", False),
+        (f"{LISTED}, check_client_access hash:/x, reject_rbl_client bl.spamcop.net", "", True),
+        (f"check_client_access hash:/x, {LISTED}", ", reject_rbl_client bl.spamcop.net", True),
+        (f"check_client_access hash:/x, {LISTED}", ", reject_unknown_client_hostname", False),
+    ],
+)
+def test_an_exception_that_is_wider_in_gatepost_says_so(client, recipient, wider):
+    takeover, _ = taken(f"{GUARDED}{recipient}\nsmtpd_client_restrictions = {client}\n")
+
+    (told,) = (one.notes for one in takeover.moved if "hash:/x" in one.old)
+    assert wider == any("excepted from" in note for note in told)
+
+
+def test_maps_that_do_not_match_subdomains_take_that_along():
+    main = (
+        f"{GUARDED}\nparent_domain_matches_subdomains =\n"
+        f"smtpd_client_restrictions = check_client_access hash:/x, {LISTED}\n"
+    )
+    exact = Setting(("access", "parent_domain_matches"), False)
+
+    assert said(taken(main)[0])["access.parent_domain_matches"] is False
+    known = Known(KNOWN.honours, KNOWN.is_postgrey, ((exact, "kept: the file says true already"),))
+    assert {} == dict(take_over(instance(main), LINE, known).gone)

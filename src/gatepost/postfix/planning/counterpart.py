@@ -105,7 +105,7 @@ def _list(item: Item, value: Value, purpose: str, looks_at: str) -> Counterpart 
     if keyed := definition.key_in_zone(zone):
         return f"a key stands in the name; set [[{purpose}]] zone = {keyed} and the key by key_file yourself"
     known = definition.find(zone, purpose)
-    name = known.name if known else zone.replace(".", "_").replace("-", "_")[:32]
+    name = known.name if known else zone.replace("-", "__").replace(".", "_")[:32]
     table: dict[str, object] = {"zone": zone}
     notes = []
     if known is None:

@@ -53,6 +53,14 @@ class Moved(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
     stays: bool = False
     """It is needed in Postfix, too."""
+    family: str = ""
+    """Which exceptions concern it."""
+    excepts: tuple[str, ...] = ()
+    """Families that an access map excepts from in Gatepost."""
+
+    def before(self, other: "Moved") -> bool:
+        """Whether it stands in the same list, and comes first."""
+        return (self.parameter, self.home) == (other.parameter, other.home) and self.number < other.number
 
     @property
     def where(self) -> str:
@@ -130,7 +138,7 @@ def take_over(instance: Instance, line: OurLine, known: Known) -> Takeover:
         homes = {s.key if s.override(parameter) else "" for s in instance.mx_services}
         for home in sorted(homes):
             service = instance.master.find(home) if home else None
-            walk = _Walk(instance, parameter, service, line, known)
+            walk = _Walk(instance, parameter, service, line, known, tuple(moved))
             if len(homes) > 1:
                 left += walk.all_stay("the services at port 25 have different lists, and Gatepost has one")
                 continue
@@ -140,7 +148,17 @@ def take_over(instance: Instance, line: OurLine, known: Known) -> Takeover:
             walk.walk()
             moved += walk.moved
             left += walk.left
+    moved = [*map(partial(_with_breadth, moved), moved)]
     return Takeover(tuple(moved), tuple(left), tuple(_differences(instance, moved)))
+
+
+def _with_breadth(moved: Sequence[Moved], one: Moved) -> Moved:
+    """An exception that holds for more in Gatepost than in Postfix says so."""
+    wider = [other.old for other in moved if other.family in one.excepts and not one.before(other)]
+    if not wider:
+        return one
+    note = f"what it allows is excepted from {', '.join(dict.fromkeys(wider))} as well"
+    return msgspec.structs.replace(one, notes=(*one.notes, note))
 
 
 def _unasked(instance: Instance, line: OurLine, parameter: str, home: str) -> str:
@@ -191,8 +209,16 @@ class _Walk:
     """Goes through one list from left to right."""
 
     def __init__(
-        self, instance: Instance, parameter: str, service: Service | None, line: OurLine, known: Known
+        self,
+        instance: Instance,
+        parameter: str,
+        service: Service | None,
+        line: OurLine,
+        known: Known,
+        others: Sequence[Moved],
     ) -> None:
+        self.others = others
+        """What moves from other lists."""
         self.instance = instance
         self.parameter = parameter
         self.service = service
@@ -234,15 +260,15 @@ class _Walk:
                 self.left.append(Left(item.text, self.where, reason))
             else:
                 notes = (*found.notes, *self._notes(number))
-                self._move(number, found.settings, notes)
+                self._move(number, found.settings, notes, family=found.family)
                 self.gone[number] = found.family
         if self.gone:
             self._move_maps()
 
     def _obstacle(self, number: int, found: Counterpart) -> str:
         """Why a restriction must stay where it is; empty when it may move."""
-        if otherwise := self.known.says_otherwise(found.settings):
-            return otherwise
+        if conflict := self.known.says_otherwise(found.settings) or self._conflict(found.settings):
+            return conflict
         if self.line.is_ours(self.items[number]):
             return ""  # ours takes its place in any case
         if self.parameter == RECIPIENT:
@@ -253,11 +279,31 @@ class _Walk:
                 return reason
         return ""
 
+    def _conflict(self, settings: Sequence[Setting]) -> str:
+        """Why a list cannot move beside those that move already; empty when it can."""
+        moving = [s for one in (*self.others, *self.moved) for s in one.settings if isinstance(s.value, dict)]
+        for new, old in ((s, o) for s in settings for o in moving if _same(s, o)):
+            if new.value.get("answers") != old.value.get("answers"):
+                return f"{old.comment} counts other answers, and Gatepost asks a list once"
+        return ""
+
     def _not_carried(self, item: Item, family: str) -> str:
         option = self._options(item).get(family)
         if option is None:
             return f"{item.text} before it excepts clients from it, and would not do so in Gatepost"
-        return self.known.honours(option, item.argument)
+        settings = self._map_settings(item, option)
+        return self.known.says_otherwise(settings) or self.known.honours(option, item.argument)
+
+    def _map_settings(self, item: Item, option: str) -> tuple[Setting, ...]:
+        """The settings that an access map becomes."""
+        setting = Setting(("access", option), item.argument, f"{item.text} in Postfix", how="append")
+        parents = self.instance.value("parent_domain_matches_subdomains", self.service)
+        if "smtpd_access_maps" in parents.replace(",", " ").split():
+            return (setting,)
+        exact = Setting(
+            ("access", "parent_domain_matches"), False, "as parent_domain_matches_subdomains has it"
+        )
+        return setting, exact
 
     def _notes(self, number: int) -> Iterator[str]:
         before = {item.name for item in self.items[:number]}
@@ -277,20 +323,26 @@ class _Walk:
             needed = [option for family, option in options.items() if family in map(self.gone.get, later)]
             if not needed or self.known.honours(needed[-1], item.argument):
                 continue
-            comment = f"{item.text} in Postfix"
-            setting = Setting(("access", needed[-1]), item.argument, comment, how="append")
             still = [n for n in later if n not in self.gone and not self._is_idle(self.items[n])]
-            notes = (
-                ("stays in Postfix, too, for what comes after it there",) if still else self._notes(number)
-            )
-            self._move(number, (setting,), tuple(notes), stays=bool(still))
+            stays = ("stays in Postfix, too, for what comes after it there",)
+            notes = stays if still else tuple(self._notes(number))
+            settings = self._map_settings(item, needed[-1])
+            excepts = tuple(options)[: [*options.values()].index(needed[-1]) + 1]
+            self._move(number, settings, notes, stays=bool(still), excepts=excepts)
 
     def _move(
-        self, number: int, settings: tuple[Setting, ...], notes: tuple[str, ...], *, stays: bool = False
+        self,
+        number: int,
+        settings: tuple[Setting, ...],
+        notes: tuple[str, ...],
+        *,
+        stays: bool = False,
+        family: str = "",
+        excepts: tuple[str, ...] = (),
     ) -> None:
         home = self.service.key if self.service else ""
         text = self.items[number].text
-        self.moved.append(Moved(text, self.parameter, home, number, settings, notes, stays))
+        self.moved.append(Moved(text, self.parameter, home, number, settings, notes, stays, family, excepts))
 
     def _is_idle(self, item: Item) -> bool:
         """Whether it refuses nobody, so that it needs no exception."""
