@@ -92,8 +92,9 @@ def test_at_every_compatibility_level(tmp_path, level):
         assert up.replies(OURS)[0].startswith("250")
 
 
-def test_whom_an_access_map_lets_in_is_judged_neither_at_rcpt_nor_at_data(tmp_path):
-    own = "permit_mynetworks, reject_unauth_destination, check_client_access inline:{192.0.2.7=OK}"
+@pytest.mark.parametrize("warns", ["", "warn_if_reject "])  # what it lets in is let in all the same
+def test_whom_an_access_map_lets_in_is_judged_neither_at_rcpt_nor_at_data(tmp_path, warns):
+    own = f"permit_mynetworks, reject_unauth_destination, {warns}check_client_access inline:{{192.0.2.7=OK}}"
     with planned(tmp_path, {"smtpd_recipient_restrictions": own}) as up:
         assert ["250", "250"] == [reply[:3] for reply in up.replies(OURS, data=True)]
         assert ["250", "250"] == [reply[:3] for reply in up.replies(OURS, sender="", data=True)]

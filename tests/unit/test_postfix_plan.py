@@ -87,6 +87,24 @@ def test_a_policy_service_that_decides_about_relaying_is_not_repeated():
         make_plan(instance(text), LINE)
 
 
+def test_what_only_warns_of_its_refusals_lets_in_all_the_same():
+    friends = "warn_if_reject check_client_access hash:/friends"
+    result = planned(f"{GUARDED.strip()}, {friends}, warn_if_reject permit\n")
+
+    assert [ASK, "permit"] == names(result, RECIPIENT)[-2:]
+    assert [ASKED] == names(result, DATA)
+
+
+def test_whom_a_warning_map_lets_relay_may_relay():
+    result = planned(
+        "smtpd_relay_restrictions = warn_if_reject check_client_access hash:/pop, reject_unauth_destination\n"
+    )
+
+    assert ("check_client_access", "hash:/pop", True) in [
+        item.same for item in result.restrictions(RECIPIENT)
+    ]
+
+
 def test_a_list_that_refers_to_one_that_stays_is_no_trouble():
     relay = "smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination\n"
 
@@ -183,7 +201,8 @@ def test_somebody_elses_policy_service_stays():
         ("check_client_access hash:/friends", ASKED),
         ("permit_dnswl_client list.dnswl.org", ASKED),
         ("reject_rbl_client bl.example", ASK),
-        ("warn_if_reject check_client_access hash:/friends", ASK),
+        ("warn_if_reject check_client_access hash:/friends", ASKED),
+        ("warn_if_reject reject_rbl_client bl.example", ASK),
     ],
 )
 def test_at_data_nobody_is_judged_whom_something_else_let_in(own, line):

@@ -152,6 +152,10 @@ def test_exceptions_that_something_else_needs_stay_as_well():
             "cannot be read",
         ),
         (
+            f"smtpd_client_restrictions = warn_if_reject check_client_access hash:/x, {LISTED}\n",
+            "before it excepts clients",
+        ),
+        (
             "smtpd_sender_restrictions = check_sender_access hash:/x, reject_unknown_sender_domain\n",
             "before it excepts clients",
         ),

@@ -93,7 +93,12 @@ class Item(msgspec.Struct, frozen=True):
     end: int
     """Where it lies in the list's text, `warn_if_reject` included."""
     warns: bool = False
-    """After `warn_if_reject`: it refuses nobody."""
+    """After `warn_if_reject`: it refuses nobody, but whom it lets in is let in."""
+
+    @property
+    def whole(self) -> str:
+        """As it was written, `warn_if_reject` included."""
+        return f"warn_if_reject {self.text}" if self.warns else self.text
 
     @property
     def same(self) -> tuple[str, str, bool]:

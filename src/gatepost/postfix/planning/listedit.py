@@ -158,12 +158,8 @@ def _written_out(written: Written, word: int, kept: set[int], new: dict[int, lis
         if _amid(written, number) == word:
             parts += new.get(number, [])
         if number in kept:
-            parts.append(_text_of(piece.item))
+            parts.append(piece.item.whole)
     return parts
-
-
-def _text_of(item: Item) -> str:
-    return f"warn_if_reject {item.text}" if item.warns else item.text
 
 
 # --- as text ------------------------------------------------------------------------------------------

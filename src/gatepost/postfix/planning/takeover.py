@@ -200,7 +200,7 @@ def _differences(instance: Instance, moved: Sequence[Moved]) -> Iterator[str]:
 
 def _is_exception(item: Item) -> bool:
     """Whether it lets in some strangers' mail; a policy service is trusted not to."""
-    if item.name in (*OWN_CLIENTS, "check_policy_service") or item.warns or ends_list(item):
+    if item.name in (*OWN_CLIENTS, "check_policy_service") or ends_list(item):
         return False
     return item.can_permit
 
@@ -313,7 +313,7 @@ class _Walk:
 
     def _options(self, item: Item) -> dict[str, str]:
         """Our options that an access map of this list can stand in, by family."""
-        return MAPS.get((self.parameter, item.name), {})
+        return {} if item.warns else MAPS.get((self.parameter, item.name), {})
 
     def _move_maps(self) -> None:
         """Access maps whose exceptions Gatepost needs; one that Postfix needs no more leaves it."""

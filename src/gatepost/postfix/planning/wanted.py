@@ -73,7 +73,7 @@ class _List:
 
 def ends_list(item: Item) -> bool:
     """Whether no stranger's mail for us gets past this restriction."""
-    return item.name in (*ENDS, "permit_auth_destination") and not item.warns
+    return item.name in ("permit", "permit_auth_destination") or (item.name in ENDS and not item.warns)
 
 
 def is_closed(items: Sequence[Item]) -> bool:
@@ -181,7 +181,7 @@ def _asking(
 def _unasked(asking: Sequence[Target], relay: Sequence[Item]) -> list[str]:
     """Who relays by smtpd_relay_restrictions, and is no client that is known to be our own."""
     texts = {target.text for target in asking}
-    by = [i.text for i in relay if i.text in texts and i.can_permit and i.name not in OWN_CLIENTS]
+    by = [i.whole for i in relay if i.whole in texts and i.can_permit and i.name not in OWN_CLIENTS]
     sentence = "Gatepost is not asked about what this lets in, since relaying is refused before it is asked"
     return [f"{sentence}: {', '.join(by)} (smtpd_relay_restrictions)"] if by else []
 
@@ -195,7 +195,7 @@ def _permits(now: _List, relay: Sequence[Item], end: int, guarded: bool) -> list
     texts = (
         []
         if guarded
-        else [item.text for item in _may_relay(relay, now.line) if not _is_there(now, item, end)]
+        else [item.whole for item in _may_relay(relay, now.line) if not _is_there(now, item, end)]
     )
     names = {text.lower() for text in texts}
     return [*(name for name in OWN_CLIENTS if not now.named(name, end) and name not in names), *texts]
@@ -209,7 +209,7 @@ def _may_relay(relay: Sequence[Item], line: OurLine) -> list[Item]:
     """What lets clients relay, in order."""
     found: list[Item] = []
     for item in relay:
-        if ends_list(item) or item.name in RELAY_CONTROL:
+        if ends_list(item) or (item.name in RELAY_CONTROL and not item.warns):
             break
         if line.is_ours(item):
             continue
@@ -219,7 +219,7 @@ def _may_relay(relay: Sequence[Item], line: OurLine) -> list[Item]:
                 "smtpd_recipient_restrictions does not refuse relaying by itself: write "
                 "reject_unauth_destination, and before it who may relay, into smtpd_recipient_restrictions"
             )
-        if item.can_permit and not item.warns:
+        if item.can_permit:
             found.append(item)
     return found
 
@@ -253,6 +253,6 @@ def lets_strangers_in(items: Sequence[Item], line: OurLine) -> bool:
         if line.is_ours(item):
             if line.purpose(item) == Purpose.ASK:
                 return False
-        elif item.can_permit and item.name not in OWN_CLIENTS and not item.warns:
+        elif item.can_permit and item.name not in OWN_CLIENTS:
             return True
     return False
