@@ -195,8 +195,26 @@ class Postfix:
         self._master = None
 
     def reload(self) -> None:
-        """Let it read its configuration anew; processes at work finish their client first."""
+        """Let it read its configuration anew; processes at work finish their client first.
+
+        Those that are idle would take one more as before: they are waited for.
+        """
+        old = self._smtpds()
         self.run("postfix", "reload")
+        deadline = time.monotonic() + 1
+        while any(process.exists() for process in old) and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    def _smtpds(self) -> list[Path]:
+        """The processes of smtpd that run now."""
+        found = []
+        if self._master is not None:
+            children = Path(f"/proc/{self._master.pid}/task/{self._master.pid}/children").read_text()
+            for process in (Path("/proc", pid) for pid in children.split()):
+                with contextlib.suppress(OSError):  # it ended meanwhile
+                    if (process / "comm").read_text().strip() == "smtpd":
+                        found.append(process)
+        return found
 
     # --- files ---
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gatepost.postfix.conf.expand import expand, references, whole_reference
+from gatepost.postfix.conf.expand import depends_on, expand, whole_reference
 from gatepost.postfix.conf.lines import ConfError
 
 VALUES = {"foo": "F", "empty": "", "loop": "$loop", "inner": "a $foo", "level": "3.6"}
@@ -55,7 +55,7 @@ def test_a_setting_that_grows_without_end_is_refused():
 
 
 def test_names_that_a_text_asks_for():
-    assert {"a", "b"} == references("$a ${b?{x}} $$c")
+    assert {"a", "b", "d"} == depends_on("$a ${b?{x}} $$c", {"b": "$d"}.get)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """What an import took, what not, and why: the same for people and for programs."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import msgspec
@@ -49,11 +48,6 @@ class Report:
     def leave(self, what: str, why: str) -> None:
         """This is not taken."""
         self.not_taken.append(NotTaken(what, why))
-
-    def leave_all(self, whats: Iterable[str], why: str) -> None:
-        """None of these is taken."""
-        for what in whats:
-            self.leave(what, why)
 
     def take(self, what: str, became: str) -> None:
         """This is taken."""

@@ -43,17 +43,6 @@ def expand(text: str, lookup: Lookup, depth: int = 0) -> str:
     return whole
 
 
-def references(text: str) -> set[str]:
-    """The names that `text` asks for by itself, not those that these ask for."""
-    asked = set()
-
-    def note(name: str) -> None:
-        asked.add(name)
-
-    expand(text, note)
-    return asked
-
-
 def depends_on(text: str, lookup: Lookup) -> set[str]:
     """The names that `text` asks for, and those that these ask for."""
     asked = set()

@@ -5,7 +5,7 @@ Pure. Raises ConfError for what Postfix itself would refuse.
 
 import msgspec
 
-from gatepost.postfix.conf.lines import BLANKS, ConfError, LogicalLine, Source, line_number, read_source
+from gatepost.postfix.conf.lines import BLANKS, ConfError, LogicalLine, Source, read_source
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -38,10 +38,6 @@ class MainCf(msgspec.Struct, frozen=True):
     def duplicates(self) -> tuple[Entry, ...]:
         """Settings that a later one of the same name makes void."""
         return tuple(entry for entry in self.entries if entry is not self.find(entry.name))
-
-    def line_of(self, place: int) -> int:
-        """The number of the physical line where `place` lies."""
-        return line_number(self.source.text, place)
 
 
 def read_main(octets: bytes) -> MainCf:

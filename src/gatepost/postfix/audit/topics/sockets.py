@@ -75,14 +75,6 @@ def asked(scene: Scene) -> Iterator[tuple[str, Service, str]]:
             yield inner_words(text)[0].replace("local:", "unix:", 1), service, place
 
 
-def is_chrooted(scene: Scene, service: Service) -> bool:
-    """Whether a service runs in a chroot; the default was `y` before compatibility level 1."""
-    if service.chroot != "-":
-        return service.chroot == "y"
-    level = scene.instance.value("compatibility_level").strip()
-    return level in ("", "0")
-
-
 def candidates(scene: Scene, path: str) -> tuple[str, str]:
     """Where a socket lies outside of a chroot, and where it is looked for from inside."""
     queue = scene.instance.value("queue_directory")
@@ -93,7 +85,7 @@ def candidates(scene: Scene, path: str) -> tuple[str, str]:
 
 def _unix(scene: Scene, path: str, service: Service, place: str) -> Iterator[Finding]:
     outside, inside = candidates(scene, path)
-    chrooted = is_chrooted(scene, service) and outside != inside
+    chrooted = scene.instance.is_chrooted(service) and outside != inside
     modes = scene.facts.sockets
     if chrooted and inside in modes and modes[inside] is None:
         seen = f"{place}; {service.key} runs in a chroot; there is no {inside}"
