@@ -195,6 +195,62 @@ class Correspondents(Protocol):
     async def count(self) -> int: ...
 
 
+# --- bans -----------------------------------------------------------------------------------------------
+
+
+class Ban(msgspec.Struct, frozen=True, kw_only=True):
+    """A network that is shut out for a time. There is one for a network; times in seconds since 1970."""
+
+    network: str
+    """In its one form: an address, or a network with its prefix (`192.0.2.1`, `2001:db8::/64`)."""
+    since: float
+    until: float | None = None
+    """When it ends by itself; None: when somebody removes it."""
+    reason: str = ""
+    """For people: which offences, or what was said when it was entered."""
+    origin: str = ""
+    """Who banned: `jail NAME`, `somebody NAME`, `fail2ban JAIL`, `neighbours` (a wider network)."""
+    offences: int = 0
+    """How many offences it rests on."""
+    times: int = 1
+    """How often this network has been banned lately, this time included."""
+
+
+class Past(msgspec.Struct, frozen=True, gc=False):
+    """What is remembered of a network that was banned before."""
+
+    times: int
+    until: float
+
+
+class Bans(Protocol):
+    """Who is shut out, and who was lately."""
+
+    async def put(self, bans: Sequence[Ban]) -> None:
+        """Remember all of these at once, on the disk; one of the same network is replaced."""
+        ...
+
+    async def remove(self, networks: Sequence[str]) -> list[Ban]:
+        """Forget the bans of exactly these networks, and that they were; those that were in force."""
+        ...
+
+    async def active(self, now: float) -> list[Ban]:
+        """Those in force, the oldest first."""
+        ...
+
+    async def past(self, networks: Sequence[str]) -> dict[str, Past]:
+        """What is remembered of these networks, whether their bans are over or not."""
+        ...
+
+    async def expire(self, before: float) -> int:
+        """Forget networks whose bans ended before that time; how many."""
+        ...
+
+    async def version(self) -> int:
+        """Changes whenever the bans do, whoever changed them."""
+        ...
+
+
 # --- verdicts kept ------------------------------------------------------------------------------------
 
 

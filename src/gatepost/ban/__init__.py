@@ -1,0 +1,1 @@
+"""Bans: who hammers is shut out for a time, and nobody else."""
