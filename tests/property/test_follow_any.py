@@ -33,12 +33,13 @@ class Log(RuleBasedStateMachine):
         self.half = b""
         self.writer = self.reader = None
 
-    @initialize(dated=st.booleans())
-    def begin(self, dated: bool) -> None:
-        self.dated, self.rotations = dated, 0
+    @initialize(dated=st.booleans(), copies=st.booleans())
+    def begin(self, dated: bool, copies: bool) -> None:
+        self.dated, self.copies, self.rotations = dated, copies, 0
         self.path.write_bytes(b"")
         self.writer = self.open()
-        self.reader = Follower(self.path, Place(), self.clock)
+        self.reader = Follower(self.path, None, self.clock)
+        self.read_all()
 
     def open(self) -> int:
         return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
@@ -91,7 +92,7 @@ class Log(RuleBasedStateMachine):
 
     # --- rotating ---
 
-    @precondition(lambda self: self.path.exists())
+    @precondition(lambda self: not self.copies and self.path.exists())
     @rule(create=st.booleans())
     def rename(self, create: bool) -> None:
         """The writer goes on in the old file until he is told to reopen."""
@@ -106,6 +107,7 @@ class Log(RuleBasedStateMachine):
         os.close(self.writer)
         self.writer = self.open()
 
+    @precondition(lambda self: self.copies)
     @rule()
     def copy_and_truncate(self) -> None:
         self.reopen()
@@ -128,7 +130,7 @@ class Log(RuleBasedStateMachine):
         self.path.unlink()
         self.reopen()
 
-    @precondition(lambda self: self.path.exists())
+    @precondition(lambda self: self.running() and self.path.exists())
     @rule()
     def edit_in_place(self) -> None:
         """As `sed -i` does: another file with the same content."""
@@ -137,6 +139,7 @@ class Log(RuleBasedStateMachine):
         shutil.copyfile(self.path, copy)
         copy.rename(self.path)
         self.reopen()
+        self.read_all()
 
     # --- reading ---
 

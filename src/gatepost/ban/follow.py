@@ -57,6 +57,7 @@ class Follower:
         self._awaited = place is not None
         self._held: list[_Held] = []
         self._away: float | None = None
+        self._found = ""
 
     @property
     def place(self) -> Place | None:
@@ -66,20 +67,28 @@ class Follower:
 
     def read(self) -> list[bytes]:
         """The next whole lines, at most a block; empty when there are none now."""
-        self._look()
+        self._found = ""
+        lines = self._lines()
+        while not lines and self._look():  # only now: what is left in the old file comes first
+            lines = self._lines()
+        if not lines:
+            self._let_go()
+            self.trouble = self._found
+        return lines
+
+    def _lines(self) -> list[bytes]:
+        """The next of the files that are open."""
         for held in tuple(self._held):
             try:
-                lines = held.file.read(self.lost)
+                lines = held.file.read(self.lost, named=held is self._held[-1])
             except EmptiedError:
                 self._emptied(held)
-                return self.read()
             except OSError as error:
                 self._cannot(error)
-                continue
-            if lines:
-                held.heard = self._clock.monotonic()
-                return lines
-        self._let_go()
+            else:
+                if lines:
+                    held.heard = self._clock.monotonic()
+                    return lines
         return []
 
     def close(self) -> None:
@@ -94,17 +103,18 @@ class Follower:
     def _spots(self) -> tuple[Spot, ...]:
         return (*(held.file.spot for held in self._held), *self._owed)
 
-    def _look(self) -> None:
-        """See whether another file has the name of the log now, and begin with it."""
+    def _look(self) -> bool:
+        """See whether another file has the name of the log now, and begin with it; True then."""
         try:
             status = self.path.stat()
-            identity = status.st_dev, status.st_ino
-            if self._owed or not self._is_last(identity):
+            arrived = bool(self._owed) or not self._is_last((status.st_dev, status.st_ino))
+            if arrived:
                 self._arrived(LogFile(self.path))
         except OSError as error:
             self._cannot(error)
-        else:
-            self.trouble, self._away = "", None
+            return False
+        self._away = None
+        return arrived
 
     def _is_last(self, identity: tuple[int, int]) -> bool:
         """Whether the newest of the files has this identity; one that got its old name back becomes that."""
@@ -114,15 +124,19 @@ class Follower:
     def _arrived(self, file: LogFile) -> None:
         """Go on with `file`, after what is left in older ones."""
         spots = self._spots()
+        parts = _parts(self._real.parent)
+        file.after = max((part.modified for part in parts if is_part(self._real.name, part.name)), default=0)
         try:
             if not spots and not self._awaited:
                 file.to_end()
-            files = self._caught_up(spots, file) if spots else [file]
+            files = self._caught_up(spots, file, parts) if spots else [file]
         except OSError:
             file.close()
             raise
         now = self._clock.monotonic()
         before = {held.file: held for held in self._held}
+        for left in before.keys() - set(files):
+            left.close()
         self._held = [before.get(file) or _Held(file, now) for file in files]
         self._owed, self._awaited = (), True
 
@@ -151,13 +165,13 @@ class Follower:
             self._away = now if self._away is None else self._away
             if self._held and now - self._away < PATIENCE:
                 return
-            self.trouble = f"{self.path}: is not there; it is read as soon as it is"
+            self._found = f"{self.path}: is not there; it is read as soon as it is"
         elif isinstance(error, PermissionError):
-            self.trouble = f"{self.path}: may not be read; {_MAY_READ}"
+            self._found = f"{self.path}: may not be read; {_MAY_READ}"
         elif isinstance(error, NotPlainError):
-            self.trouble = f"{self.path}: {error.strerror}"
+            self._found = f"{self.path}: {error.strerror}"
         else:
-            self.trouble = f"{self.path}: cannot be read: {error.strerror}"
+            self._found = f"{self.path}: cannot be read: {error.strerror}"
 
     # --- older parts ---
 
@@ -166,9 +180,8 @@ class Follower:
         """Older parts lie beside the file itself, not beside a link to it."""
         return Path(os.path.realpath(self.path))
 
-    def _caught_up(self, spots: Sequence[Spot], file: LogFile) -> list[LogFile]:
+    def _caught_up(self, spots: Sequence[Spot], file: LogFile, parts: Sequence[Part]) -> list[LogFile]:
         """All files to read, the oldest first, `file` last, each where reading goes on. Raises OSError."""
-        parts = _parts(self._real.parent)
         ours: list[LogFile] = []
         for spot in spots:
             found = self._of(spot, None if file in ours else file, parts)
@@ -176,28 +189,25 @@ class Follower:
                 self.lost.gone += 1
             elif found not in ours:
                 ours.append(found)
-        if file in ours:
-            return [*(one for one in ours if one is not file), file]
-        between = self._between(spots, ours[-1] if ours else None, parts, {*ours, file})
-        return [*ours, *between, file]
+        older = [one for one in ours if one is not file]
+        if file in ours and not file.spot.blank:
+            return [*older, file]
+        return [*older, *self._between(spots, [*older, file], parts), file]
 
     def _of(self, spot: Spot, file: LogFile | None, parts: Sequence[Part]) -> LogFile | None:
-        """The file that a spot is in: open, it itself, or a copy of it."""
+        """The file that a spot is in, or a copy of it: an editor may have put one in its place."""
         identity = spot.device, spot.inode
+        if file and (file.identity == identity or not spot.blank) and file.to(spot):
+            return file
         for held in self._held:
             if held.file.identity == identity:
                 return held.file
-        if file and file.identity == identity and file.to(spot):
-            return file
-        for part in parts:
-            if (part.device, part.inode) == identity and (found := self._opened(part, spot)):
+        for part in sorted(parts, key=lambda part: (part.device, part.inode) != identity):
+            same = (part.device, part.inode) == identity
+            maybe_copy = not spot.blank and is_part(self._real.name, part.name)
+            if (same or maybe_copy) and (found := self._opened(part, spot)):
                 return found
-        if not spot.offset:
-            return None
-        if file and file.to(spot):
-            return file
-        rotated = (part for part in parts if is_part(self._real.name, part.name))
-        return next((found for part in rotated if (found := self._opened(part, spot))), None)
+        return None
 
     def _opened(self, part: Part, spot: Spot | None = None) -> LogFile | None:
         """A part, at `spot` or at its start; None when that does not fit or it cannot be read."""
@@ -214,11 +224,12 @@ class Follower:
         return None
 
     def _between(
-        self, spots: Sequence[Spot], last: LogFile | None, parts: Sequence[Part], have: set[LogFile]
+        self, spots: Sequence[Spot], have: Sequence[LogFile], parts: Sequence[Part]
     ) -> list[LogFile]:
         """The parts younger than where we were last, without copies of what was read."""
         identities = {one.identity for one in have}
-        than = next((part for part in parts if last and (part.device, part.inode) == last.identity), None)
+        last = have[-2].identity if len(have) > 1 else None
+        than = next((part for part in parts if (part.device, part.inode) == last), None)
         found = []
         for part in younger(self._real.name, parts, than, spots[-1].modified)[-MAX_FILES:]:
             if (part.device, part.inode) in identities or self._is_copy(part, spots):
@@ -229,7 +240,7 @@ class Follower:
 
     def _is_copy(self, part: Part, spots: Sequence[Spot]) -> bool:
         for spot in spots:
-            if spot.offset and (file := self._opened(part, spot)):
+            if not spot.blank and (file := self._opened(part, spot)):
                 file.close()
                 return True
         return False

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from gatepost.ban.blocks import BLOCK, cut
-from gatepost.ban.place import TAIL, Lost, Spot, mark
+from gatepost.ban.place import AROUND, Lost, Spot, mark
 
 ROUNDS = 256
 """Blocks passed over in one look, where they hold nothing but lines left out."""
@@ -39,7 +39,13 @@ class LogFile:
         except OSError:
             self.close()
             raise
-        self._offset, self._tail, self._skipping = 0, b"", False
+        self.after = 0
+        """When the youngest of the older parts was written to last, as they were when this one was opened."""
+        self._to_start()
+
+    def _to_start(self) -> None:
+        self._offset, self._skipping = 0, False
+        self._head = self._before = self._behind = b""
 
     @property
     def identity(self) -> tuple[int, int]:
@@ -50,7 +56,12 @@ class LogFile:
     def spot(self) -> Spot:
         """How far it was read."""
         return Spot(
-            *self.identity, self._offset, mark(self._tail), self._status.st_mtime_ns, skipping=self._skipping
+            *self.identity,
+            self._offset,
+            len(self._behind),
+            mark(self._head, self._before + self._behind),
+            max(self._status.st_mtime_ns, self.after),
+            skipping=self._skipping,
         )
 
     @property
@@ -66,29 +77,39 @@ class LogFile:
     def to_end(self) -> Self:
         """Go to the end; the rest of a line that is being written is left out. Raises OSError."""
         self._status = os.fstat(self._number)
-        self._take(self._status.st_size)
-        self._skipping = not self._tail.endswith(b"\n") and self._offset > 0
+        self._take(self._status.st_size, 0)
+        self._skipping = not self._before.endswith(b"\n") and self._offset > 0
         return self
 
     def to(self, spot: Spot) -> bool:
-        """Go to `spot`, if these octets were read before it; else to the start, and False. Raises OSError."""
-        if spot.offset <= self._status.st_size:
-            self._take(spot.offset)
-            if mark(self._tail) == spot.mark:
-                self._skipping = spot.skipping
-                return True
-        self._offset, self._tail, self._skipping = 0, b"", False
+        """Go to `spot`, if these octets were around it; else to the start, and False. Raises OSError."""
+        self._take(spot.offset, spot.ahead)
+        self._skipping = spot.skipping
+        if mark(self._head, self._before + self._behind) == spot.mark:
+            return True
+        self._to_start()
         return False
 
-    def read(self, lost: Lost) -> list[bytes]:
+    def _take(self, offset: int, ahead: int) -> None:
+        """Stand at `offset`."""
+        before = min(AROUND, offset)
+        around = os.pread(self._number, before + min(AROUND, ahead), offset - before)
+        self._offset, self._before, self._behind = offset, around[:before], around[before:]
+        self._head = os.pread(self._number, before, 0)
+
+    def read(self, lost: Lost, *, named: bool = True) -> list[bytes]:
         """The next whole lines, at most a block; empty when there are none now.
 
-        Raises EmptiedError when another content begins, and OSError.
+        Raises OSError, and EmptiedError when another content begins; also when one that has the log's name
+        (`named`) had no content until now: it may have been filled, copied and emptied meanwhile.
         """
         for _ in range(ROUNDS):
             status = os.fstat(self._number)
-            if (status.st_size, status.st_mtime_ns) == (self._offset, self._status.st_mtime_ns):
+            changed = status.st_mtime_ns != self._status.st_mtime_ns
+            if not changed and status.st_size == self._offset:
                 break
+            if changed and named and self.empty and not self._offset:
+                raise EmptiedError
             lines, done = self._next(status, lost)
             if lines or done:
                 return lines
@@ -96,24 +117,19 @@ class LogFile:
 
     def _next(self, status: os.stat_result, lost: Lost) -> tuple[list[bytes], bool]:
         """Some lines, and whether there is nothing after them now."""
-        before = len(self._tail)
-        if status.st_size < self._offset:
-            raise EmptiedError
+        before = len(self._before)
         data = os.pread(self._number, before + BLOCK, self._offset - before)
-        if data[:before] != self._tail:
+        head = os.pread(self._number, AROUND, 0)
+        if not (data.startswith(self._before + self._behind) and head.startswith(self._head)):
             raise EmptiedError
         found = cut(data[before:], skipping=self._skipping)
         end = before + found.used
         self._offset += found.used
-        self._tail = data[max(0, end - TAIL) : end]
+        self._head = head[: self._offset]
+        self._before, self._behind = data[max(0, end - AROUND) : end], data[end : end + AROUND]
         self._skipping, self._status = found.skipping, status
         lost.too_long += found.too_long
         return found.lines, not found.used or len(data) < before + BLOCK
-
-    def _take(self, offset: int) -> None:
-        """Stand at `offset`."""
-        before = min(TAIL, offset)
-        self._offset, self._tail = offset, os.pread(self._number, before, offset - before)
 
     def close(self) -> None:
         """Let go of it; again does no harm."""

@@ -4,8 +4,8 @@ from hashlib import blake2b
 
 import msgspec
 
-TAIL = 256
-"""Octets before a spot by which it is known again."""
+AROUND = 256
+"""Octets before and behind a spot, and at the start of its file, by which it is known again."""
 
 
 class Spot(msgspec.Struct, frozen=True, gc=False):
@@ -15,12 +15,19 @@ class Spot(msgspec.Struct, frozen=True, gc=False):
     inode: int
     offset: int
     """Octets done with; the next line begins here."""
+    ahead: int
+    """Octets seen behind: of a line that had no end yet."""
     mark: str
-    """Of the octets before: another content in the same file has another one, a copy the same. See `mark`."""
+    """By which its content is known again, in a copy as well: see `mark`."""
     modified: int
-    """When the file was last written to, in nanoseconds since 1970."""
+    """When it, and the parts that are older, were last written to, in nanoseconds since 1970."""
     skipping: bool = False
     """The place is within a line that is left out."""
+
+    @property
+    def blank(self) -> bool:
+        """Whether nothing was in the file: any fits then."""
+        return not self.offset + self.ahead
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):
@@ -41,6 +48,9 @@ class Lost(msgspec.Struct):
     """Files that were not read to their end and are not there any more."""
 
 
-def mark(tail: bytes) -> str:
-    """By what a spot is known whose last octets before it are `tail`."""
-    return blake2b(tail, digest_size=12).hexdigest()
+def mark(head: bytes, around: bytes) -> str:
+    """By what a spot is known: the first octets of its file, and those around it.
+
+    Strangers choose much of a line, but not the time in the first one of a file.
+    """
+    return blake2b(head + b"\n\n" + around, digest_size=12).hexdigest()
