@@ -1,4 +1,4 @@
-"""Whatever is done to a log in whatever order, and whenever the reader ends and starts: each line comes once."""
+"""Whatever is done to a log in whatever order, whenever its reader ends and starts: each line comes once."""
 
 import os
 import shutil

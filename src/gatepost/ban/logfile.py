@@ -36,16 +36,13 @@ class LogFile:
         self._number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
         try:
             self._status = _refuse(os.fstat(self._number))
+            self._take(0, AROUND)
         except OSError:
             self.close()
             raise
         self.after = 0
         """When the youngest of the older parts was written to last, as they were when this one was opened."""
-        self._to_start()
-
-    def _to_start(self) -> None:
-        self._offset, self._skipping = 0, False
-        self._head = self._before = self._behind = b""
+        self._skipping = False
 
     @property
     def identity(self) -> tuple[int, int]:
@@ -87,7 +84,8 @@ class LogFile:
         self._skipping = spot.skipping
         if mark(self._head, self._before + self._behind) == spot.mark:
             return True
-        self._to_start()
+        self._skipping = False
+        self._take(0, AROUND)
         return False
 
     def _take(self, offset: int, ahead: int) -> None:
@@ -108,7 +106,7 @@ class LogFile:
             changed = status.st_mtime_ns != self._status.st_mtime_ns
             if not changed and status.st_size == self._offset:
                 break
-            if changed and named and self.empty and not self._offset:
+            if changed and named and self.spot.blank:
                 raise EmptiedError
             lines, done = self._next(status, lost)
             if lines or done:

@@ -16,7 +16,7 @@ class Spot(msgspec.Struct, frozen=True, gc=False):
     offset: int
     """Octets done with; the next line begins here."""
     ahead: int
-    """Octets seen behind: of a line that had no end yet."""
+    """Octets known behind, at most AROUND."""
     mark: str
     """By which its content is known again, in a copy as well: see `mark`."""
     modified: int
