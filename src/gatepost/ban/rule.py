@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from gatepost.access.patterns import PatternError, compile_pattern
-from gatepost.wire.maillog import Event, Kind
+from gatepost.access.patterns import PatternError, compile_octets
+from gatepost.wire.maillog import Event, Kind, Wanted
 
 
 class RuleError(ValueError):
@@ -80,6 +80,15 @@ class Rulebook:
             kind: tuple(_Asked(rule) for rule in self.rules if rule.kind is kind) for kind in Kind
         }
 
+    @property
+    def wanted(self) -> Wanted:
+        """What the rules ask about, and logins."""
+        counted = [rule for rule in self.rules if rule.weight > 0]
+        lost = [rule for rule in counted if rule.kind is Kind.LOST]
+        after = () if any(not rule.command for rule in lost) else {c for rule in lost for c in rule.command}
+        codes = [rule.lowest for rule in counted if rule.kind is Kind.REJECT]
+        return Wanted({Kind.LOGIN, *(rule.kind for rule in counted)}, after, min(codes, default=0))
+
     def match(self, event: Event) -> BanRule | None:
         """The rule that `event` offends against; None when it is no offence."""
         for asked in self._by_kind[event.kind]:
@@ -108,20 +117,17 @@ class _Asked:
             and event.code not in rule.not_code
             and (not rule.service or event.service in rule.service)
             and (not rule.command or event.command in rule.command)
-            and (self._reason is None or self._reason.search(_text(event.reason)) is not None)
-            and (self._not is None or self._not.search(_text(event.reason)) is None)
+            and (self._reason is None or self._reason.search(event.reason) is not None)
+            and (self._not is None or self._not.search(event.reason) is None)
         )
 
 
 def _compiled(rule: BanRule, pattern: str) -> Any:
+    """For octets, as they stand in the log."""
     try:
-        return compile_pattern(pattern, ignore_case=False) if pattern else None
+        return compile_octets(pattern) if pattern else None
     except PatternError as error:
         raise RuleError(f"rule {rule.name}: {error}") from None
-
-
-def _text(reason: bytes) -> str:
-    return reason[:1000].decode("latin-1")
 
 
 def _weighted(rule: BanRule, weights: Mapping[str, float]) -> BanRule:

@@ -118,6 +118,8 @@ class Track:
             del self._windows[network]
 
     def _find_networks(self, address: str) -> tuple[tuple[str, Level], ...]:
+        if ":" not in address and len(self._levels[4]) == 1:  # as nearly all are: it is its own network
+            return ((address, self._levels[4][0]),)
         parsed = parse_address(address)
         if parsed is None:
             return ()
