@@ -5,10 +5,11 @@ clients that somebody spoke for lately: a user who authenticated himself, a
 correspondent, a public allow list.
 """
 
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from gatepost.network import Address, Network, NetworkSet, parse_network
+from gatepost.network import Address, Network, NetworkSet, parse_address, parse_network
 from gatepost.ours import Ours
 from gatepost.store.base import Trusted
 
@@ -53,6 +54,7 @@ class Justice:
         self._trust = trust
         self._trusted: OrderedDict[str, Trusted] = OrderedDict()
         self._unwritten: dict[str, Trusted] = {}
+        self._sorted: dict[int, list[int]] | None = None
 
     def spares(self, address: Address, now: float) -> str:
         """Why this client is never banned, in a few words; empty: it may be."""
@@ -72,11 +74,10 @@ class Justice:
         for other in self.never():
             if other.version == network.version and other.overlaps(network):
                 return f"it covers {other}, which is never banned"
-        spared = next(
-            (t for t in self._trusted.values() if self._counts(t, now) and _holds(network, t)), None
-        )
-        if spared is not None and network.prefixlen < network.max_prefixlen:
-            return f"it covers {spared.address}: {_WHY.get(spared.why, spared.why)}"
+        if network.prefixlen < network.max_prefixlen:
+            for trusted in self._trusted_in(network):
+                if now - trusted.last <= self._trust:
+                    return f"it covers {trusted.address}: {_WHY.get(trusted.why, trusted.why)}"
         return ""
 
     def never(self) -> tuple[Network, ...]:
@@ -86,12 +87,14 @@ class Justice:
 
     def trust(self, address: str, why: str, now: float) -> None:
         """Somebody spoke for this client."""
-        known = self._trusted.pop(address, None)
-        self._trusted[address] = trusted = Trusted(address, why, now)
-        if known is None or now - known.last > AGAIN or known.why != why:
-            self._unwritten[address] = trusted
-        else:  # as it was, so that it is written in time
-            self._trusted[address] = Trusted(address, why, known.last)
+        known = self._trusted.get(address)
+        if known is not None and known.why == why and 0 <= now - known.last <= AGAIN:
+            self._trusted.move_to_end(address)
+            return
+        self._trusted[address] = self._unwritten[address] = Trusted(address, why, now)
+        self._trusted.move_to_end(address)
+        if known is None:
+            self._sorted = None
         if len(self._trusted) > MOST:
             self._trusted.popitem(last=False)
 
@@ -99,6 +102,7 @@ class Justice:
         """Take over what was remembered before."""
         for client in sorted(known, key=lambda client: client.last)[-MOST:]:
             self._trusted.setdefault(client.address, client)
+        self._sorted = None
 
     def unwritten(self) -> list[Trusted]:
         """What is to be remembered for good since the last time this was asked."""
@@ -106,8 +110,16 @@ class Justice:
         self._unwritten.clear()
         return found
 
-    def _counts(self, trusted: Trusted, now: float) -> bool:
-        return now - trusted.last <= self._trust
+    def _trusted_in(self, network: Network) -> Iterator[Trusted]:
+        """Trusted clients in a network. They are sorted when they are asked for, since they seldom change."""
+        if self._sorted is None:
+            parsed = [a for text in self._trusted if (a := parse_address(text))]
+            self._sorted = {v: sorted(int(a) for a in parsed if a.version == v) for v in (4, 6)}
+        numbers = self._sorted[network.version]
+        first = bisect_left(numbers, int(network.network_address))
+        last = bisect_right(numbers, int(network.broadcast_address))
+        kind = type(network.network_address)
+        return (self._trusted[str(kind(number))] for number in numbers[first:last])
 
 
 _WHY = {
@@ -115,8 +127,3 @@ _WHY = {
     "correspondent": "a correspondent of ours writes from there",
     "allow list": "a public allow list speaks for it",
 }
-
-
-def _holds(network: Network, trusted: Trusted) -> bool:
-    other = parse_network(trusted.address)
-    return other is not None and other.version == network.version and other.subnet_of(network)  # type: ignore[arg-type]

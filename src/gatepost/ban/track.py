@@ -41,6 +41,8 @@ class Sentence(msgspec.Struct, frozen=True):
     network: str
     time: float
     """Of the offence that was one too many."""
+    address: str
+    """Of the client whose offence that was."""
     offences: int
     points: float
     rules: tuple[tuple[str, int], ...]
@@ -139,7 +141,7 @@ class Track:
             _drop(window, 1)  # enough of one member: that one is judged by itself
             return None
         del self._windows[network]
-        return _sentence(network, window, offence.time, wide=level.members > 1)
+        return _sentence(network, window, offence, wide=level.members > 1)
 
     def _new_window(self, network: str, now: float) -> _Window:
         if len(self._windows) >= self._most:
@@ -175,10 +177,11 @@ def _drop(window: _Window, gone: int) -> None:
     window.points = sum(window.weights)
 
 
-def _sentence(network: str, window: _Window, time: float, *, wide: bool) -> Sentence:
+def _sentence(network: str, window: _Window, last: Offence, *, wide: bool) -> Sentence:
     return Sentence(
         network=network,
-        time=time,
+        time=last.time,
+        address=last.address,
         offences=len(window.times),
         points=round(window.points, 3),
         rules=tuple(Counter(window.rules).most_common()),

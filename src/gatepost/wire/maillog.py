@@ -185,24 +185,19 @@ _Reader = Callable[[bytes, float, bytes], Event | None]
 
 
 def _name_of(service: bytes) -> bytes:
-    """`smtpd` of `postfix/smtpd`, `postfix-mx/smtps/smtpd` and the like; `dovecot`; else empty."""
+    """`smtpd` of `postfix/smtpd`, `postfix-mx/smtps/smtpd` and the like; `dovecot`; else empty.
+
+    `syslog_name` may be anything; it is the administrator who chose it.
+    """
     first, _, rest = service.partition(b"/")
     if first == b"dovecot":
         return b"dovecot"
-    if not rest or not first.startswith(b"postfix"):
-        return b""
-    return rest.rpartition(b"/")[2]
+    last = rest.rpartition(b"/")[2]
+    return last if first.startswith(b"postfix") or last in _READERS else b""
 
 
 def _reader_of(service: bytes) -> _Reader | None:
-    name = _name_of(service)
-    if name == b"smtpd":
-        return _smtpd
-    if name == b"postscreen":
-        return _postscreen
-    if name == b"cleanup":
-        return _cleanup
-    return _dovecot if name == b"dovecot" else None
+    return _READERS.get(_name_of(service))
 
 
 # --- smtpd --------------------------------------------------------------------------------------------
@@ -390,6 +385,14 @@ def _last_rip(message: bytes) -> re.Match[bytes] | None:
     """The last `rip=`: the user's name, which a stranger chooses, stands before it."""
     start = message.rfind(b", rip=")
     return None if start < 0 else _RIP.match(message, start)
+
+
+_READERS: dict[bytes, _Reader] = {
+    b"smtpd": _smtpd,
+    b"postscreen": _postscreen,
+    b"cleanup": _cleanup,
+    b"dovecot": _dovecot,
+}
 
 
 # --- which lines are worth a look ---------------------------------------------------------------------
