@@ -741,6 +741,16 @@ def test_trust_is_remembered_from_its_last_time(options):
     play(options, what)
 
 
+def test_where_reading_stands_in_logs_is_remembered(options):
+    async def what(store: Store, _clock: FakeClock) -> None:
+        assert {} == await store.bans.places()
+        await store.bans.put_places({"/var/log/mail.log": "1", "journal": "2"})
+        await store.bans.put_places({"/var/log/mail.log": "3"})
+        assert {"/var/log/mail.log": "3"} == await store.bans.places()
+
+    play(options, what)
+
+
 def test_ten_thousand_bans_are_one_step(options):
     async def what(store: Store, clock: FakeClock) -> None:
         many = [ban(clock, f"10.{n // 65536}.{n // 256 % 256}.{n % 256}") for n in range(10_000)]

@@ -6,7 +6,7 @@ Raises: StoreError.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import msgspec
@@ -69,6 +69,12 @@ class SqliteBans:
 
     async def trusted(self, since: float) -> list[Trusted]:
         return await self._worker.ask(partial(trusted, since))
+
+    async def places(self) -> dict[str, str]:
+        return await self._worker.ask(places)
+
+    async def put_places(self, places: Mapping[str, str]) -> None:
+        await self._worker.ask(partial(_put_places, dict(places)))
 
     async def expire(self, banned: float, trusted: float) -> int:
         return await self._worker.ask(partial(self._expire, banned, trusted))
@@ -146,6 +152,17 @@ def trusted(since: float, connection: sqlite3.Connection) -> list[Trusted]:
 def version(connection: sqlite3.Connection) -> int:
     number: int = connection.execute("SELECT number FROM ban_version").fetchone()[0]
     return number
+
+
+def places(connection: sqlite3.Connection) -> dict[str, str]:
+    return dict(connection.execute("SELECT log, place FROM log_place").fetchall())
+
+
+def _put_places(places: dict[str, str], connection: sqlite3.Connection) -> None:
+    with transaction(connection):
+        connection.execute("DELETE FROM log_place")
+        rows = [(plain(name), plain(place)) for name, place in places.items()]
+        connection.executemany("INSERT INTO log_place VALUES (?, ?)", rows)
 
 
 def _row(ban: Ban) -> tuple[object, ...]:

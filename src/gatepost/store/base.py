@@ -8,7 +8,7 @@ Raises: StoreError, and nothing else, when the store cannot answer. The
 pipeline turns that into the finding `error.store`: the mail passes.
 """
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated, Protocol
 
@@ -260,6 +260,14 @@ class Bans(Protocol):
 
     async def trusted(self, since: float) -> list[Trusted]:
         """Clients trusted at that time or later."""
+        ...
+
+    async def places(self) -> dict[str, str]:
+        """Where reading stood in each log, by its name, as `put_places` was told last."""
+        ...
+
+    async def put_places(self, places: Mapping[str, str]) -> None:
+        """Remember where reading stands in logs; those not named are forgotten."""
         ...
 
     async def expire(self, banned: float, trusted: float) -> int:

@@ -10,7 +10,7 @@ Raises: StoreError.
 import asyncio
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -200,6 +200,12 @@ class BansBeside:
 
     async def trusted(self, since: float) -> list[Trusted]:
         return await self._reading.ask(partial(bans.trusted, since), [], _WITH_BANS)
+
+    async def places(self) -> dict[str, str]:
+        return await self._reading.ask(bans.places, {}, _WITH_BANS)
+
+    async def put_places(self, places: Mapping[str, str]) -> None:
+        """Nothing is changed."""
 
     async def expire(self, banned: float, trusted: float) -> int:  # noqa: ARG002
         return 0

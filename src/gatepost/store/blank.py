@@ -1,6 +1,6 @@
 """A store that knows nothing and remembers nothing: for `gatepost ask`, to which every mail is new."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from gatepost.store.base import (
     Ban,
@@ -101,6 +101,12 @@ class BlankBans:
 
     async def trusted(self, since: float) -> list[Trusted]:  # noqa: ARG002
         return []
+
+    async def places(self) -> dict[str, str]:
+        return {}
+
+    async def put_places(self, places: Mapping[str, str]) -> None:
+        """Nothing is remembered."""
 
     async def expire(self, banned: float, trusted: float) -> int:  # noqa: ARG002
         return 0

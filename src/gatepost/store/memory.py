@@ -5,7 +5,7 @@ want no files. What it says, every other store must say: one suite asks both.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
 
 import msgspec
@@ -167,6 +167,7 @@ class MemoryBans:
         self._clock = clock or SystemClock()
         self._bans: dict[str, Ban] = {}
         self._trusted: dict[str, Trusted] = {}
+        self._places: dict[str, str] = {}
         self._version = 0
 
     async def put(self, bans: Sequence[Ban]) -> None:
@@ -196,6 +197,12 @@ class MemoryBans:
 
     async def trusted(self, since: float) -> list[Trusted]:
         return [client for client in self._trusted.values() if client.last >= since]
+
+    async def places(self) -> dict[str, str]:
+        return self._places
+
+    async def put_places(self, places: Mapping[str, str]) -> None:
+        self._places = dict(places)
 
     async def expire(self, banned: float, trusted: float) -> int:
         before = len(self._bans) + len(self._trusted)

@@ -23,3 +23,9 @@ CREATE TABLE trusted (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX trusted_last ON trusted (last);
+
+-- Where reading stands in each log.
+CREATE TABLE log_place (
+    log TEXT NOT NULL PRIMARY KEY,
+    place TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
