@@ -14,6 +14,7 @@ LEARN = (
 ASKED = (
     "check_policy_service { inet:127.0.0.1:10023, timeout=6s, default_action=DUNNO, policy_context=asked }"
 )
+BAN = "check_policy_service { inet:127.0.0.1:10023, timeout=6s, default_action=DUNNO, policy_context=ban }"
 
 SMTP = "smtp inet n - y - - smtpd\n"
 
