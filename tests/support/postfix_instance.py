@@ -27,6 +27,8 @@ DEFAULTS = {
     "multi_instance_directories": "",
     "non_fqdn_reject_code": "504",
     "parent_domain_matches_subdomains": "relay_domains, smtpd_access_maps",
+    "disable_vrfy_command": "no",
+    "smtpd_delay_reject": "yes",
     "smtpd_client_restrictions": "",
     "smtpd_data_restrictions": "",
     "smtpd_end_of_data_restrictions": "",

@@ -15,6 +15,10 @@ ASKED = "asked"
 """`policy_context` of the line at DATA where something before our line at RCPT lets strangers in: only
 mail that was asked about at RCPT is judged."""
 
+BAN = "ban"
+"""`policy_context` of the line that Postfix asks before its greeting. The check of this name alone answers: a
+client that nothing else could be held against yet may be an own user."""
+
 _PASS = Verdict(action=Action.PASS)
 
 

@@ -21,7 +21,7 @@ from gatepost.checks.base import Check
 from gatepost.checks.greylist import MAX_RECIPIENTS, Greylist, Mail, Mails, normal_recipient
 from gatepost.context import Context
 from gatepost.dns.base import Answer, Kind, Resolver
-from gatepost.engine.exempt import ASKED, exempt
+from gatepost.engine.exempt import ASKED, BAN, exempt
 from gatepost.engine.fence import Fence
 from gatepost.engine.header import x_greylist
 from gatepost.engine.memory import Memory
@@ -94,6 +94,7 @@ class Pipeline:
         others = [c for c in checks if not isinstance(c, Greylist)]
         self._due = {stage: tuple(c for c in others if stage in c.stages) for stage in Stage}
         self._fresh = {s: tuple(c for c in due if not c.remembered) for s, due in self._due.items()}
+        self._bans = tuple(c for c in others if c.name == BAN)
         alike = list(dict.fromkeys(self._due.values()))
         self._kinds = {stage: alike.index(due) for stage, due in self._due.items()}
         """A number for each set of checks: stages that ask the same ones share what is remembered."""
@@ -113,6 +114,9 @@ class Pipeline:
         passed = exempt(request, self.context)
         if passed is not None:
             return self._finish(request, passed, None, started)
+        if request.policy_context == BAN:
+            verdict = decide(self._look(self._bans, request), self.settings.terms)
+            return self._finish(request, verdict, None, started)
         if request.stage in LATER:
             mail = self.mails.known(request)
             checked = mail is not None and mail.checked
