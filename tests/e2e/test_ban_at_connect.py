@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.banning import BANNED, HONEST, OWN, REFUSAL, Guarded, login
+from support.banning import BANNED, HONEST, OWN, REASON, Guarded, login
 
 PORTS = (25, 587, 465)
 ELSEWHERE = "carol@elsewhere.example"
@@ -20,7 +20,7 @@ def guarded():
 @pytest.mark.parametrize("port", PORTS)
 def test_a_banned_client_is_refused_instead_of_greeted_and_can_try_no_password(guarded, port):
     said = guarded.first_words(port, BANNED)  # all of it: then Postfix hangs up
-    assert (True, 1) == (said.startswith(b"521 5.7.1 ") and REFUSAL in said, said.count(b"\n"))
+    assert (b"521 5.7.1 ", True, 1) == (said[:10], REASON in said, said.count(b"\n"))
 
 
 @pytest.mark.parametrize("port", PORTS)
@@ -70,6 +70,14 @@ def test_while_nobody_answers_mail_and_logins_go_on():
         there.stop_gatepost()
         assert DELIVERED == there.mail(587, BANNED, login(), to=ELSEWHERE)
         assert "250" == there.mail(25, HONEST)[-1]
+
+
+def test_behind_postscreen_the_smtpd_that_it_hands_over_to_refuses():
+    with Guarded({"postscreen_greet_wait": "1s"}, postscreen=True) as there:
+        assert () == there.carry_out().refused
+        said = there.first_words(25, BANNED)
+        assert (b"521 5.7.1 ", True) == (said.splitlines()[-1][:10], REASON in said)
+        assert there.first_words(25, HONEST).startswith(b"220")
 
 
 # --- what is refused, and what is not, stays what it was ----------------------------------------------

@@ -32,7 +32,7 @@ SERVER, BANNED, HONEST, OWN = "192.0.2.25", "198.51.100.66", "203.0.113.9", "10.
 PORT = 10023
 SASL = 10024
 USERS = {"bob": "secret"}
-REFUSAL = b"521 5.7.1 Too many wrong passwords"
+REASON = b"Too many wrong passwords"
 SETTINGS = {
     "mynetworks": "10.0.0.0/8",
     "smtpd_sasl_type": "dovecot",
@@ -44,6 +44,7 @@ SETTINGS = {
     "smtpd_tls_key_file": "{home}/cert.pem",
     "smtpd_peername_lookup": "no",
 }
+BESIDE_POSTSCREEN = ("dnsblog unix - - n - 0 dnsblog", "tlsproxy unix - - n - 0 tlsproxy")
 USERS_ONLY = ("smtpd_client_restrictions=permit_sasl_authenticated,reject",)
 
 
@@ -75,6 +76,8 @@ class Guarded:
         settings: Mapping[str, str] | None = None,
         users: Sequence[str] = USERS_ONLY,
         mx: Sequence[str] = (),
+        *,
+        postscreen: bool = False,
     ) -> None:
         """Start nothing yet.
 
@@ -82,10 +85,14 @@ class Guarded:
             settings: of main.cf.
             users: settings of ports 587 and 465 alone.
             mx: settings of port 25 alone.
+            postscreen: whether it stands before port 25.
         """
         self.there = Namespace(SERVER, BANNED, HONEST, OWN)
         own = "".join(f" -o {{ {one} }}" for one in users)
         first = "".join(f" -o {{ {one} }}" for one in mx)
+        door = (f"25 inet n - n - - smtpd{first}",)
+        if postscreen:
+            door = ("25 inet n - n - 1 postscreen", f"smtpd pass - - n - - smtpd{first}", *BESIDE_POSTSCREEN)
         self.postfix = Postfix(
             settings=SETTINGS | dict(settings or {}),
             files={"cert.pem": _certificate()},
@@ -93,7 +100,7 @@ class Guarded:
             port=1025,
             netns=self.there.name,
             services=(
-                f"25 inet n - n - - smtpd{first}",
+                *door,
                 f"587 inet n - n - - smtpd{own}",
                 f"465 inet n - n - - smtpd -o smtpd_tls_wrappermode=yes{own}",
             ),
@@ -149,7 +156,7 @@ class Guarded:
         """All that a silent client is told until the server hangs up, or until it has been greeted."""
         said = b""
         with self.connect(port, client) as connection:
-            while not said.startswith(b"220") and (more := connection.recv(4096)):
+            while b"220 " not in said and (more := connection.recv(4096)):
                 said += more
         return said
 
@@ -217,7 +224,7 @@ def _bans(asked: list[dict[str, str]]) -> type[socketserver.BaseRequestHandler]:
                         continue
                     asked.append(question)
                     banned = (question["policy_context"], question["client_address"]) == ("ban", BANNED)
-                    self.wfile.write(b"action=" + (REFUSAL if banned else b"DUNNO") + b"\n\n")
+                    self.wfile.write(b"action=" + (b"521 5.7.1 " + REASON if banned else b"DUNNO") + b"\n\n")
                     question = {}
 
     return Policy
