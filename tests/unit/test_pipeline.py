@@ -37,17 +37,17 @@ def test_the_learning_line_only_learns():
 
 
 class Banned(Says):
-    name = "ban"
+    name = "banned"
 
 
 @pytest.mark.parametrize("worth", ["reject", 0])
 def test_before_the_greeting_the_check_for_bans_alone_is_asked(worth):
-    usual, bans = Says("hard", dns=["later"]), Banned("ban.active")
-    world = World(usual, bans, worth={"hard": "reject", "later": "reject", "ban.active": worth})
+    usual, bans = Says("hard", dns=["later"]), Banned("banned.client")
+    world = World(usual, bans, worth={"hard": "reject", "later": "reject", "banned.client": worth})
 
     verdict = world.answer(Stage.CONNECT, policy_context="ban")
 
-    assert (Action.REJECT if worth else Action.PASS, ["ban.active"]) == (verdict.action, rules(verdict))
+    assert (Action.REJECT if worth else Action.PASS, ["banned.client"]) == (verdict.action, rules(verdict))
     assert (0, 0, 1) == (usual.looked, usual.looked_up, bans.looked)
     assert Action.PASS is world.answer(Stage.CONNECT, policy_context="ban", client_address="10.1.2.3").action
 

@@ -22,6 +22,7 @@ from gatepost.config.rules import Patterns, check_names, check_own_trouble, read
 from gatepost.config.schema import (
     TABLES,
     Config,
+    arrays,
     check_defaults,
     check_sections,
     rule_names,
@@ -138,7 +139,8 @@ def _put(plain: dict[str, Any], path: KeyPath, value: object, *, only_if_missing
 
 def _read(reader: Reader, plain: dict[str, Any], *, alone: bool) -> Config:
     """What could be read; the rest was noted."""
-    kinds, parts = switches(), sections()
+    several = {name: tuple[kind, ...] for name, kind in arrays().items()}  # type: ignore[valid-type]
+    kinds, parts = switches(), sections() | several
     known = {*kinds, *parts, *check_sections(), *TABLES}
     for key in plain.keys() - known:
         what = "section" if isinstance(plain[key], dict | list) else "option"
@@ -162,6 +164,7 @@ def _read(reader: Reader, plain: dict[str, Any], *, alone: bool) -> Config:
         rules={pattern: entry.value for pattern, entry in worths.items()},
         delay={pattern: entry.value for pattern, entry in delays.items()},
         checks=options,
+        warnings=tuple(str(problem) for problem in sorted(reader.warnings)),
     )
 
 

@@ -16,8 +16,7 @@ ASKED = "asked"
 mail that was asked about at RCPT is judged."""
 
 BAN = "ban"
-"""`policy_context` of the line that Postfix asks before its greeting. The check of this name alone answers: a
-client that nothing else could be held against yet may be an own user."""
+"""`policy_context` of the line that asks before the greeting: only whether the client is banned."""
 
 _PASS = Verdict(action=Action.PASS)
 
