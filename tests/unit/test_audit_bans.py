@@ -1,6 +1,8 @@
 """What the audit reads about bans: fail2ban's jails, programs that run, logs that a user may read."""
 
 import asyncio
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -104,24 +106,20 @@ def test_where_nothing_can_be_seen_nothing_is_known_to_run():
 @pytest.mark.parametrize(
     ("mode", "folder", "so"),
     [
-        (0o640, 0o755, True),
-        (0o604, 0o755, False),
-        (0o640, 0o750, True),
-        (0o640, 0o700, False),
-        (0o600, 0o755, False),
+        *((0o640, 0o755, True), (0o604, 0o755, False), (0o640, 0o750, True)),
+        *((0o640, 0o700, False), (0o600, 0o755, False)),
     ],
 )
-def test_a_member_of_a_files_group_reads_by_its_permissions(tmp_path, mode, folder, so):
-    log = tmp_path / "mail.log"
-    log.write_text("")
-    log.chmod(mode)
-    tmp_path.chmod(folder)
-    tmp_path.parent.chmod(0o755)
-    tmp_path.parent.parent.chmod(0o755)
-    group = log.stat().st_gid
+def test_a_member_of_a_files_group_reads_by_its_permissions(mode, folder, so):
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to others
+        log = Path(name, "mail.log")
+        log.write_text("")
+        log.chmod(mode)
+        log.parent.chmod(folder)
+        owner, group = log.stat().st_uid, log.stat().st_gid
 
-    assert so == may_read(str(log), log.stat().st_uid + 4711, {group})
-    assert may_read(str(log), 0, set())
+        assert so == may_read(str(log), owner + 4711, {group})
+        assert may_read(str(log), 0, set())
 
 
 def test_of_a_log_that_is_not_there_nothing_is_known(tmp_path):
