@@ -14,7 +14,7 @@ import re2
 from gatepost.ban.fail2ban.addresses import SUBJECTS
 from gatepost.ban.fail2ban.definition import Definition
 from gatepost.ban.fail2ban.engine import MAX_MEMORY, Compiled, Groups, Late, options
-from gatepost.ban.fail2ban.needed import Texts, better
+from gatepost.ban.fail2ban.needed import Texts, better, whole
 from gatepost.ban.fail2ban.sessions import Sessions
 from gatepost.ban.fail2ban.stamps import Stamps
 from gatepost.ban.fail2ban.trouble import FilterError
@@ -176,9 +176,12 @@ class Filter:
 
     def _needs(self) -> Texts | None:
         """Texts of which one stands in each line that can match; None when some line needs none."""
+        if not self._stamps.between_words:
+            return None
+        before = whole(self._prefix.needs) if self._prefix else None
         found: set[bytes] = set()
         for failure in self._failures:
-            best = better(self._prefix.needs if self._prefix else None, failure.needs)
+            best = better(before, whole(failure.needs))
             if best is None:
                 return None
             found |= best
@@ -219,7 +222,7 @@ def _which(patterns: Sequence[Compiled]) -> Any:
         together.Add(patterns[number].re2_text)
     together.Compile()
     others = [number for number, one in enumerate(patterns) if not one.linear]
-    return lambda text: sorted([*(linear[found] for found in together.Match(text)), *others])
+    return lambda text: sorted([*(linear[found] for found in together.Match(text) or ()), *others])
 
 
 def _roomy() -> Any:

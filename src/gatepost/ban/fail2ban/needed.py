@@ -3,6 +3,7 @@
 Case does not count; all texts are in lower case.
 """
 
+import re
 from collections.abc import Iterable
 
 import msgspec
@@ -10,6 +11,8 @@ import msgspec
 from gatepost.ban.fail2ban.tree import Alt, Group, If, Node, Octets, Repeat, Seq
 
 Texts = frozenset[bytes]
+
+_TORN = re.compile(rb"(?<=[^0-9a-z_])(?=[^0-9a-z_])")
 
 MAX_TEXTS = 24
 """Texts of which one must be there: more are too many to tell anything."""
@@ -41,6 +44,17 @@ def needed(node: Node) -> Texts | None:
     """Texts of which one stands in all that the tree matches; None when none can be told."""
     best = _needs(node).best
     return best if best is not None and _worth(best)[0] >= MIN_LENGTH else None
+
+
+def whole(texts: Texts | None) -> Texts | None:
+    """Of each text the longest part that no stamp can have torn in two.
+
+    Where a stamp was cut out, what is left of it ends, and what is right of it begins, with no word.
+    """
+    if texts is None:
+        return None
+    parts = frozenset(max(_TORN.split(text), key=len) for text in texts)
+    return parts if _worth(parts)[0] >= MIN_LENGTH else None
 
 
 def better(one: Texts | None, other: Texts | None) -> Texts | None:

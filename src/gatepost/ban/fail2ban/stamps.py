@@ -64,18 +64,21 @@ _FIELD = re.compile(r"%(%|Ex[YymdHMSklzZ]|[aAbBdmYyjHIklMSfpzZwUW])")
 _BEGIN = re.compile(r"\{\^LN-BEG\}", re.IGNORECASE)
 _UNBOUND = re.compile(r"\{UNB\}", re.IGNORECASE)
 _DATE = re.compile(r"\{DATE\}", re.IGNORECASE)
+_BETWEEN = re.compile(r"\{\^LN-BEG\}(?:L?EPOCH|TAI64N)?|\{DEFAULT\}|\{NONE\}|L?EPOCH|TAI64N", re.IGNORECASE)
 _PLAIN_GROUP = re.compile(r"(?<!\\)\((?!\?)")
 
 
 class Stamps:
     """Cuts the stamp out of lines."""
 
-    __slots__ = ("_anywhere", "_own")
+    __slots__ = ("_anywhere", "_own", "between_words")
 
     def __init__(self, datepattern: Sequence[str] | None) -> None:
         """`datepattern` as the filter says it; None: the usual. Raises FilterError."""
         self._anywhere = datepattern is None
         patterns = () if datepattern is None else datepattern
+        self.between_words = all(_BETWEEN.fullmatch(pattern.strip()) for pattern in patterns)
+        """Whether all that is cut stands between characters of no word."""
         self._own = [Compiled(text) for pattern in patterns for text in _templates(pattern)]
 
     def cut(self, line: bytes, late: Late) -> tuple[bytes, bytes]:
