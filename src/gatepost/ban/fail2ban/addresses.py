@@ -1,4 +1,4 @@
-r"""`<HOST>`, `<ADDR>`, `<F-USER>…</F-USER>` and their kind in patterns (jail.conf(5), fail2ban-regex(1)). Pure.
+r"""`<HOST>`, `<ADDR>`, `<F-USER>…</F-USER>` and their kind in patterns (jail.conf(5)). Pure.
 
 Written without look-around, so that RE2 can do them.
 

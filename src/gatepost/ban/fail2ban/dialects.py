@@ -32,13 +32,27 @@ def for_re2(pattern: Pattern) -> str:
     return _Writer(frozenset(), linear=True).write(pattern.tree)
 
 
+def roughly_for_re2(pattern: Pattern) -> str:
+    """For RE2, with all left out that it cannot do: finds what the pattern finds, and more."""
+    return _Rough(frozenset(), linear=True).write(pattern.tree)
+
+
 def for_regex(pattern: Pattern) -> str:
     """For regex, which can do all of it."""
     return _Writer(pattern.referred, linear=False).write(pattern.tree)
 
 
 # What is looked at ends with its one newline: there "at the end" is "at the end of a line", which RE2 has.
-_PLACES = {"^": r"\A", "A": r"\A", "m^": "(?m:^)", "$": "$", "m$": "(?m:$)", "Z": r"\Z", "b": r"\b", "B": r"\B"}
+_PLACES = {
+    "^": r"\A",
+    "A": r"\A",
+    "m^": "(?m:^)",
+    "$": "$",
+    "m$": "(?m:$)",
+    "Z": r"\Z",
+    "b": r"\b",
+    "B": r"\B",
+}
 _PLACES_RE2 = _PLACES | {"$": "(?m:$)", "Z": r"\z"}
 _KINDS = {"greedy": "", "lazy": "?", "possessive": "+"}
 
@@ -107,3 +121,18 @@ class _Writer:
 
 def _group_name(to: str) -> str:
     return f"_{to}" if to.isdigit() else to
+
+
+class _Rough(_Writer):
+    def _repeat(self, node: Repeat) -> str:
+        return super()._repeat(Repeat(node.what, node.least, node.most))
+
+    def _not_linear(self, node: Node) -> str:
+        match node:
+            case Atomic(what):
+                return f"(?:{self.write(what)})"
+            case Back():
+                return r"[\x00-\xff]*"
+            case If(_, yes, no):
+                return f"(?:{self.write(yes)}|{self.write(no)})"
+        return "(?:)"  # what must stand around takes no characters

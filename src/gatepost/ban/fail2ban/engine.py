@@ -4,13 +4,14 @@ What is looked at are octets with one newline at the end. Patterns never raise,
 whatever the octets.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import re2
 import regex
 
 from gatepost.ban.fail2ban.addresses import with_groups
-from gatepost.ban.fail2ban.dialects import NotLinearError, for_re2, for_regex
+from gatepost.ban.fail2ban.dialects import NotLinearError, for_re2, for_regex, roughly_for_re2
 from gatepost.ban.fail2ban.needed import Texts, needed
 from gatepost.ban.fail2ban.syntax import read
 from gatepost.ban.fail2ban.trouble import FilterError
@@ -44,10 +45,38 @@ class Late:
         self.left = self.ALLOWED
 
 
+class Together:
+    """Many patterns asked by one search, which tells those that may match."""
+
+    LEAST = 4
+    """Fewer patterns are asked one by one as quickly."""
+
+    def __init__(self, patterns: Sequence["Compiled"]) -> None:
+        self._all = range(len(patterns))
+        self._set = _set_of(patterns) if len(patterns) >= self.LEAST else None
+
+    def which(self, text: bytes) -> Sequence[int]:
+        """Numbers of the patterns worth asking, in order."""
+        return self._all if self._set is None else sorted(self._set.Match(text) or ())
+
+
+def _set_of(patterns: Sequence["Compiled"]) -> Any:
+    said = options()
+    said.max_mem = 4 * MAX_MEMORY  # without room it would say "none"
+    together = re2.Set.SearchSet(said)
+    try:
+        for pattern in patterns:
+            together.Add(pattern.rough)
+        together.Compile()
+    except re2.error:  # too large together
+        return None
+    return together
+
+
 class Compiled:
     """One pattern."""
 
-    __slots__ = ("_search", "linear", "names", "needs", "re2_text", "why")
+    __slots__ = ("_search", "linear", "names", "needs", "rough", "why")
 
     def __init__(self, text: str) -> None:
         """Raises FilterError."""
@@ -56,10 +85,10 @@ class Compiled:
         self.needs: Texts | None = needed(pattern.tree)
         self.why = ""
         """Why RE2 cannot do it; empty when it can."""
-        self.re2_text = b""
+        self.rough = roughly_for_re2(pattern).encode("ascii")
+        """For RE2: finds what this pattern finds; just that when it is linear."""
         try:
-            self.re2_text = for_re2(pattern).encode("ascii")
-            self._search = _of_re2(self.re2_text)
+            self._search = _of_re2(for_re2(pattern).encode("ascii"))
         except NotLinearError as error:
             self.why = str(error)
             self._search = _of_regex(for_regex(pattern).encode("ascii"))

@@ -10,7 +10,7 @@ from gatepost.ban.fail2ban.trouble import FilterError
 def read_file(path: str) -> str | None:
     """The text of an ordinary file; None when there is none."""
     try:
-        with open(path, "rb", opener=_opener) as opened:  # noqa: PTH123 - Path.open takes no opener
+        with open(path, "rb", opener=_opener) as opened:
             if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
                 raise FilterError("not an ordinary file", path)
             octets = opened.read(4 * MAX_TEXT + 1)

@@ -5,6 +5,7 @@ Pure but for the time limits of patterns that need them. No line makes it raise.
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import accumulate
 from typing import Any
 
@@ -13,7 +14,7 @@ import re2
 
 from gatepost.ban.fail2ban.addresses import SUBJECTS
 from gatepost.ban.fail2ban.definition import Definition
-from gatepost.ban.fail2ban.engine import MAX_MEMORY, Compiled, Groups, Late, options
+from gatepost.ban.fail2ban.engine import Compiled, Groups, Late, Together, options
 from gatepost.ban.fail2ban.needed import Texts, better, whole
 from gatepost.ban.fail2ban.sessions import Sessions
 from gatepost.ban.fail2ban.stamps import Stamps
@@ -21,7 +22,7 @@ from gatepost.ban.fail2ban.trouble import FilterError
 from gatepost.network import parse_address
 
 MAX_LINE = 4096
-"""Octets of a line that is looked at. A longer one is passed over: what is cut could be told apart no more."""
+"""Octets of a line that is looked at. A longer one is passed over: where to cut it, its writer could choose."""
 MAX_USER = 320
 """Characters kept of a user's name."""
 
@@ -53,16 +54,17 @@ class Filter:
         self.rule = rule
         self.definition = definition
         if definition.maxlines > 1:
-            reason = f"maxlines = {definition.maxlines}: it needs more than one line at once, which we do not look at"
-            raise FilterError(reason, *definition.places.get("maxlines", ("", 0)))
-        self._prefix = self._compiled("prefregex", (definition.prefregex,))[0] if definition.prefregex else None
+            raise self._error("maxlines", "it needs more than one line at once, which we do not look at")
+        self._prefix = (
+            self._compiled("prefregex", (definition.prefregex,))[0] if definition.prefregex else None
+        )
         self._failures = self._compiled("failregex", definition.failregex)
         self._ignored = self._compiled("ignoreregex", definition.ignoreregex)
         self._stamps = self._of_dates()
         self._sessions = Sessions()
         self._late = Late()
         self._check_subjects()
-        self._which = _which(self._failures)
+        self._together = Together(self._failures)
         self._candidates = _search_for(self._needs())
         self._ignore_first = bool(self._ignored) and len(self._ignored) < len(self._failures) - 2
         self.passed_over = 0
@@ -78,7 +80,13 @@ class Filter:
         """What its patterns are matched with, for people."""
         every = [*self._failures, *self._ignored, *([self._prefix] if self._prefix else [])]
         slow = sum(1 for one in every if not one.linear)
-        return "RE2" if not slow else "regex" if slow == len(every) else f"RE2, {slow} of {len(every)} with regex"
+        return (
+            "RE2"
+            if not slow
+            else "regex"
+            if slow == len(every)
+            else f"RE2, {slow} of {len(every)} with regex"
+        )
 
     def matches(self, line: bytes) -> Match | None:
         """What one line, without its newline, tells."""
@@ -118,7 +126,7 @@ class Filter:
         return self._failure(line, text, before, stamp)
 
     def _failure(self, line: bytes, text: bytes, before: Groups, stamp: bytes) -> Match | None:
-        for number in self._which(text):
+        for number in self._together.which(text):
             failure = self._failures[number]
             match = failure.search(text, self._late)
             if match is None:
@@ -172,7 +180,9 @@ class Filter:
         told = SUBJECTS.intersection(self._prefix.names if self._prefix else ())
         for failure in self._failures:
             if not told and not SUBJECTS.intersection(failure.names):
-                raise self._error("failregex", "a pattern without <HOST>, <ADDR> or <F-ID>, that tells nobody")
+                raise self._error(
+                    "failregex", "a pattern without <HOST>, <ADDR> or <F-ID>, that tells nobody"
+                )
 
     def _needs(self) -> Texts | None:
         """Texts of which one stands in each line that can match; None when some line needs none."""
@@ -202,33 +212,20 @@ def _whose(said: Mapping[str, bytes | None]) -> tuple[str, str]:
     for group in ("ip4", "ip6", "fid"):
         told = said.get(group)
         if told is not None:
-            address = parse_address(_text(told).strip("[]"))
-            return (str(address), "") if address is not None else ("", _text(told)[:MAX_USER])
+            address = _address(told)
+            return (address, "") if address else ("", _text(told)[:MAX_USER])
     return "", _text(said.get("dns"))[:MAX_USER]
+
+
+@lru_cache(maxsize=4096)
+def _address(told: bytes) -> str:
+    """In its one form; empty when it is none."""
+    address = parse_address(_text(told).strip("[]"))
+    return "" if address is None else str(address)
 
 
 def _text(octets: bytes | None) -> str:
     return "" if octets is None else octets.decode("utf-8", "replace")
-
-
-def _which(patterns: Sequence[Compiled]) -> Any:
-    """A function: text → numbers of the patterns that may match, in order, by one search for all of them."""
-    everyone = range(len(patterns))
-    if len(patterns) < 4:
-        return lambda _: everyone
-    together = re2.Set.SearchSet(_roomy())
-    linear = [number for number, one in enumerate(patterns) if one.linear]
-    for number in linear:
-        together.Add(patterns[number].re2_text)
-    together.Compile()
-    others = [number for number, one in enumerate(patterns) if not one.linear]
-    return lambda text: sorted([*(linear[found] for found in together.Match(text) or ()), *others])
-
-
-def _roomy() -> Any:
-    said = options()
-    said.max_mem = 4 * MAX_MEMORY  # it holds all patterns, and says "none" when it has no room
-    return said
 
 
 def _search_for(texts: Texts | None) -> Any:

@@ -85,9 +85,7 @@ class Interpolation:
                 raise self._error(option, f"comes to more than {MAX_VALUE} characters")
         return "".join(parts) + raw[at:]
 
-    def _token(
-        self, token: re.Match[str], section: str, option: str, *, with_given: bool, depth: int
-    ) -> str:
+    def _token(self, token: re.Match[str], section: str, option: str, *, with_given: bool, depth: int) -> str:
         if token[1]:
             return "%"
         name = token[2]

@@ -31,13 +31,15 @@ def load(
     folder: Path = FOLDER,
     read: Reader = read_file,
 ) -> Filter:
-    """The filter that `source` names: a path, a name in `folder`/filter.d, either with `[mode=…]`, or a pattern.
+    """The filter that `source` names: a path, or a name in `folder`/filter.d, with `[mode=…]`; or a pattern.
 
     What is said in `parameters` and `mode` counts more than what is said in brackets.
     """
     text = source.strip()
     if not _NAME.fullmatch(text) and IN_PATTERN.search(text):
-        return Filter(Definition(failregex=tuple(line.strip() for line in text.split("\n") if line.strip())), BARE)
+        return Filter(
+            Definition(failregex=tuple(line.strip() for line in text.split("\n") if line.strip())), BARE
+        )
     if not _NAME.fullmatch(text):
         raise FilterError(f"{text[:80]!r} is neither a filter nor a pattern with <HOST> or <ADDR>")
     spec = parse_spec(text)
@@ -52,4 +54,6 @@ def load(
 def _path(spec: Spec, folder: Path) -> str:
     if "/" in spec.name:
         return str(Path(spec.name).absolute())
-    return str(folder / "filter.d" / (spec.name if spec.name.endswith((".conf", ".local")) else f"{spec.name}.conf"))
+    return str(
+        folder / "filter.d" / (spec.name if spec.name.endswith((".conf", ".local")) else f"{spec.name}.conf")
+    )

@@ -7,7 +7,8 @@ ALL = frozenset(range(256))
 NEWLINE = frozenset(b"\n")
 DIGITS = frozenset(b"0123456789")
 WORD = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
-SPACE = frozenset(b" \t\n\r\f\v")
+SPACE = frozenset(b" \t\n\r\f\v\x1c\x1d\x1e\x1f")
+"""White space as Python has it for text, of which the last four are rarely thought of."""
 CLASSES = {
     "d": DIGITS,
     "D": ALL - DIGITS,

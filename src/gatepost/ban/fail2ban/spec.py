@@ -12,9 +12,7 @@ from gatepost.ban.fail2ban.trouble import FilterError
 MAX_SPEC = 32 * 1024
 
 _SPEC = re.compile(r"([^\[]+)(?:\[(.*)\])?\s*", re.DOTALL)
-_PARAMETER = re.compile(
-    r"""\s*([\w.-]+)=(?:"([^"]*)"|'([^']*)'|([^,\]"']*))\s*(?:,|\]\s*\[|\Z)""", re.DOTALL
-)
+_PARAMETER = re.compile(r"""\s*([\w.-]+)=(?:"([^"]*)"|'([^']*)'|([^,\]"']*))\s*(?:,|\]\s*\[|\Z)""", re.DOTALL)
 
 
 class Spec(msgspec.Struct, frozen=True):

@@ -12,12 +12,9 @@ import re
 from collections.abc import Iterable, Sequence
 
 from gatepost.ban.fail2ban.engine import Compiled, Late
-from gatepost.ban.fail2ban.trouble import FilterError
 
 _MONTHS = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
-_LONG_MONTHS = (
-    "(?:January|February|March|April|May|June|July|August|September|October|November|December)"
-)
+_LONG_MONTHS = "(?:January|February|March|April|May|June|July|August|September|October|November|December)"
 _DAYS = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 _LONG_DAYS = "(?:Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday)"
 _DAY = r"(?:[1-2]\d|[0 ]?[1-9]|3[0-1])"
@@ -26,6 +23,7 @@ _HOUR = r"(?:[0-1]?\d|2[0-3])"
 _MINUTE = r"(?:[0-5]?\d)"
 _SECOND = r"(?:[0-5]?\d|6[0-1])"
 _ZONE = r"(?:Z|UTC|GMT|[+-][01]\d(?::?\d{2})?)"
+_LONG_ZONE = "[A-Z](?:[A-Z]{2,4})?"
 _YEAR = r"(?:19|20)\d\d"
 
 _FIELDS = {
@@ -37,7 +35,7 @@ _FIELDS = {
     "ExY": _YEAR, "Exy": r"\d{2}", "Exm": "(?:0[1-9]|1[0-2])", "Exd": r"(?:[1-2]\d|0[1-9]|3[0-1])",
     "ExH": r"(?:[0-1]\d|2[0-3])", "ExM": r"[0-5]\d", "ExS": r"(?:[0-5]\d|6[0-1])",
     "Exk": r" ?(?:[0-1]?\d|2[0-3])", "Exl": r" ?(?:1[0-2]|\d)",
-    "ExZ": "[A-Z](?:[A-Z]{2,4})?", "Exz": r"(?:(?:[A-Z](?:[A-Z]{2,4})?)?[+-][01]\d(?::?\d{2})?|[A-Z](?:[A-Z]{2,4})?)",
+    "ExZ": _LONG_ZONE, "Exz": rf"(?:(?:{_LONG_ZONE})?[+-][01]\d(?::?\d{{2}})?|{_LONG_ZONE})",
 }  # fmt: skip
 
 _ISO = "|".join(rf"%ExY{sep}%m{sep}%d(?:T|  ?)%H:%M:%S(?:[.,]%f)?(?:\s*%z)?" for sep in (r"-", "/", r"\."))
@@ -60,6 +58,9 @@ _USUAL = (
 """What a line usually begins with."""
 _USUAL_AT_BEGIN = (*_USUAL, _EPOCH, "%H:%M:%S", _TAI64N)
 
+_COUNTED = {"LEPOCH": _LONG_EPOCH, "EPOCH": _EPOCH, "TAI64N": _TAI64N}
+_BRACED = re.compile(r"\{(L?EPOCH|TAI64N)\}", re.IGNORECASE)
+
 _FIELD = re.compile(r"%(%|Ex[YymdHMSklzZ]|[aAbBdmYyjHIklMSfpzZwUW])")
 _BEGIN = re.compile(r"\{\^LN-BEG\}", re.IGNORECASE)
 _UNBOUND = re.compile(r"\{UNB\}", re.IGNORECASE)
@@ -71,7 +72,7 @@ _PLAIN_GROUP = re.compile(r"(?<!\\)\((?!\?)")
 class Stamps:
     """Cuts the stamp out of lines."""
 
-    __slots__ = ("_anywhere", "_own", "between_words")
+    __slots__ = ("_anywhere", "_own", "_quick", "between_words")
 
     def __init__(self, datepattern: Sequence[str] | None) -> None:
         """`datepattern` as the filter says it; None: the usual. Raises FilterError."""
@@ -79,11 +80,14 @@ class Stamps:
         patterns = () if datepattern is None else datepattern
         self.between_words = all(_BETWEEN.fullmatch(pattern.strip()) for pattern in patterns)
         """Whether all that is cut stands between characters of no word."""
+        self._quick = not patterns or any(_BEGIN.fullmatch(pattern.strip()) for pattern in patterns)
         self._own = [Compiled(text) for pattern in patterns for text in _templates(pattern)]
 
     def cut(self, line: bytes, late: Late) -> tuple[bytes, bytes]:
         """The line without its stamp, and the stamp; all of the line and nothing when it has none."""
-        if not self._own:
+        if quick := self._quick and _SYSLOGS.match(line):
+            span: tuple[int, int] | None = quick.span(1)
+        elif not self._own:
             span = _first(line) if self._anywhere else None
         else:
             span = next((s for one in self._own if (s := _stamp(one, line, late)) is not None), None)
@@ -102,7 +106,7 @@ def _stamp(pattern: Compiled, line: bytes, late: Late) -> tuple[int, int] | None
 
 def _first(line: bytes) -> tuple[int, int] | None:
     """The place of a stamp of one of the usual forms: at the beginning, else anywhere."""
-    match = _QUICK.match(line)
+    match = _SYSLOGS.match(line) or _QUICK.match(line)
     if match is None:
         match = next((m for one in _ELSEWHERE if (m := one.search(line)) is not None), None)
     return match.span(1) if match is not None else None
@@ -119,11 +123,10 @@ def _templates(pattern: str) -> Iterable[str]:
     if _DATE.search(pattern):
         date = "(?:" + "|".join((*_USUAL, _EPOCH, _TAI64N)) + ")"
         return (_grouped(_DATE.sub(lambda _: date, pattern)),)
-    for name, text in (("LEPOCH", _LONG_EPOCH), ("EPOCH", _EPOCH), ("TAI64N", _TAI64N)):
+    for name, text in _COUNTED.items():
         if key in (name, f"^{name}", f"{{^LN-BEG}}{name}"):
             return (_at_begin(text) if key != name else _bounded(text),)
-        pattern = re.sub(rf"\{{{name}\}}", lambda _, text=text: text, pattern, flags=re.IGNORECASE)
-    return (_of_pattern(pattern),)
+    return (_of_pattern(_BRACED.sub(lambda braced: _COUNTED[braced[1].upper()], pattern)),)
 
 
 def _of_pattern(pattern: str) -> str:
@@ -155,7 +158,7 @@ def _grouped(pattern: str) -> str:
     ignoring = "(?i)" if re.search(r"%[aAbBpc]", pattern) else ""
     text = _FIELD.sub(lambda field: _FIELDS[field[1]], pattern)
     if _PLAIN_GROUP.search(text):
-        return ignoring and f"(?i:{_named(text)})" or _named(text)
+        return f"(?i:{_named(text)})" if ignoring else _named(text)
     begin, end = text.startswith("^"), text.endswith("$") and not text.endswith(r"\$")
     inner = text.removeprefix("^") if begin else text
     inner = inner.removesuffix("$") if end else inner
@@ -172,14 +175,18 @@ def _quick(pattern: str) -> str:
     return f"(?i:{text})" if "%b" in pattern or "%a" in pattern else f"(?:{text})"
 
 
+# The stamps that syslog writes, and Exim; all others take the long way.
+_SYSLOGS = re.compile(
+    (
+        rf"({_MONTHS} [ 1-3]\d \d\d:[0-5]\d:[0-5]\d(?= (?!{_YEAR}\b))"
+        r"|20\d\d-[01]\d-[0-3]\dT\d\d:[0-5]\d:[0-5]\d(?:\.\d{1,6})?(?:Z|[+-][01]\d:?\d\d)(?= )"
+        r"|20\d\d-[01]\d-[0-3]\d \d\d:[0-5]\d:[0-5]\d(?:\.\d{1,3})?(?: [+-][01]\d\d\d)?"
+        r"(?= [^\s+Z-](?!TC|MT)))"
+    ).encode()
+)
+
 # Python's own re: these are ours, and linear in the line, since every part of them is short.
 _QUICK = re.compile(
     rf"(?:\W{{0,2}})?({'|'.join(_quick(one) for one in _USUAL_AT_BEGIN)})(?=\b|\W|$)".encode()
 )
 _ELSEWHERE = tuple(re.compile(rf"(?=\b|\W|^)({_quick(one)})(?=\b|\W|$)".encode()) for one in _USUAL)
-
-
-def check(pattern: str) -> None:
-    """Raises FilterError when `datepattern` holds fields that are not known."""
-    for field in re.finditer(r"%(.?)", _FIELD.sub("", pattern)):
-        raise FilterError(f"datepattern: %{field[1]} is no field")

@@ -61,7 +61,7 @@ class _Reading:
             self._fail("a ) without (")
         unknown = self.referred - set(self.names) - {str(n) for n in range(1, self.numbers + 1)}
         if unknown:
-            self._fail(f"a reference to the group {sorted(unknown)[0]}, which is not there")
+            self._fail(f"a reference to the group {min(unknown)}, which is not there")
         return Pattern(tree, tuple(self.names), frozenset(self.referred))
 
     # --- what follows what ---
@@ -150,8 +150,7 @@ class _Reading:
                 return self._escape()
             case "*" | "+" | "?":
                 self._fail(f"a {character} with nothing before it")
-            case _:
-                return self._literal(character)
+        return self._literal(character)
 
     def _escape(self) -> Node:
         if self.at >= len(self.text):
@@ -191,11 +190,10 @@ class _Reading:
     def _hexadecimal(self, digits: int) -> str:
         number = self.text[self.at : self.at + digits]
         self.at += digits
-        if len(number) == digits and all(c in "0123456789abcdefABCDEF" for c in number):
-            code = int(number, 16)
-            if code < 0x110000 and not 0xD800 <= code < 0xE000:
-                return chr(code)
-        self._fail("an escape that is no character")
+        if len(number) != digits or not all(c in "0123456789abcdefABCDEF" for c in number):
+            self._fail("an escape that is no character")
+        code = int(number, 16)
+        return chr(code) if code < 0x110000 and not 0xD800 <= code < 0xE000 else self._fail("no character")
 
     # --- classes of characters ---
 
