@@ -10,6 +10,7 @@ import os
 import socket
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -45,8 +46,17 @@ class Namespace:
 
     def connect(self, host: str, port: int, source: str = "", seconds: float = 30) -> socket.socket:
         """A connection made in there; it stays there. Raises OSError as socket does."""
+        return self._made(
+            lambda: socket.create_connection((host, port), seconds, (source, 0) if source else None)
+        )
+
+    def listen(self, host: str, port: int) -> socket.socket:
+        """A socket that listens in there; it stays there. Raises OSError as socket does."""
+        return self._made(lambda: socket.create_server((host, port)))
+
+    def _made(self, make: Callable[[], socket.socket]) -> socket.socket:
         found: list[socket.socket | OSError] = []
-        thread = threading.Thread(target=self._connect, args=(found, host, port, source, seconds))
+        thread = threading.Thread(target=self._make, args=(found, make))
         thread.start()  # a namespace is a matter of one thread
         thread.join()
         (result,) = found
@@ -54,12 +64,10 @@ class Namespace:
             raise result
         return result
 
-    def _connect(
-        self, found: list[socket.socket | OSError], host: str, port: int, source: str, seconds: float
-    ) -> None:
+    def _make(self, found: list[socket.socket | OSError], make: Callable[[], socket.socket]) -> None:
         try:
             self._go_there()
-            found.append(socket.create_connection((host, port), seconds, (source, 0) if source else None))
+            found.append(make())
         except OSError as error:
             found.append(error)
 
