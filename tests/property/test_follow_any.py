@@ -31,18 +31,22 @@ class Log(RuleBasedStateMachine):
         self.written: list[bytes] = []
         self.seen: list[bytes] = []
         self.half = b""
+        self.now = 1_700_000_000_000_000_000
         self.writer = self.reader = None
 
     @initialize(dated=st.booleans(), copies=st.booleans())
     def begin(self, dated: bool, copies: bool) -> None:
         self.dated, self.copies, self.rotations = dated, copies, 0
-        self.path.write_bytes(b"")
         self.writer = self.open()
         self.reader = Follower(self.path, None, self.clock)
         self.read_all()
 
     def open(self) -> int:
-        return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        new = not self.path.exists()
+        writer = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        if new:
+            self.tick(writer)
+        return writer
 
     def teardown(self) -> None:
         if self.writer is not None:
@@ -57,6 +61,13 @@ class Log(RuleBasedStateMachine):
 
     def put(self, data: bytes) -> None:
         assert os.write(self.writer, data) == len(data)
+        self.tick(self.writer)
+
+    def tick(self, *files: Path | int) -> None:
+        """Time goes on between any two deeds; file systems note it in steps of some milliseconds only."""
+        for file in files:
+            self.now += 10_000_000
+            os.utime(file, ns=(self.now, self.now))
 
     def older(self) -> Path:
         """The name for what is put aside now; those before move up, as logrotate does it."""
@@ -99,7 +110,7 @@ class Log(RuleBasedStateMachine):
         self.reopen()
         self.path.rename(self.older())
         if create:
-            self.path.touch()
+            os.close(self.open())
 
     @rule()
     def reopen(self) -> None:
@@ -111,8 +122,10 @@ class Log(RuleBasedStateMachine):
     @rule()
     def copy_and_truncate(self) -> None:
         self.reopen()
-        shutil.copyfile(self.path, self.older())
+        copy = self.older()
+        shutil.copyfile(self.path, copy)
         os.truncate(self.path, 0)
+        self.tick(copy, self.path)
 
     @precondition(lambda self: self.running() and self.path.exists())
     @rule()
@@ -121,6 +134,7 @@ class Log(RuleBasedStateMachine):
         self.reopen()
         self.read_all()
         os.truncate(self.path, 0)
+        self.tick(self.path)
 
     @precondition(lambda self: self.running() and self.path.exists())
     @rule()
@@ -129,6 +143,7 @@ class Log(RuleBasedStateMachine):
         self.read_all()
         self.path.unlink()
         self.reopen()
+        self.read_all()
 
     @precondition(lambda self: self.running() and self.path.exists())
     @rule()
@@ -137,6 +152,7 @@ class Log(RuleBasedStateMachine):
         self.reopen()
         copy = self.path.with_name("sedX12")
         shutil.copyfile(self.path, copy)
+        self.tick(copy)
         copy.rename(self.path)
         self.reopen()
         self.read_all()

@@ -124,7 +124,7 @@ class Follower:
     def _arrived(self, file: LogFile) -> None:
         """Go on with `file`, after what is left in older ones."""
         spots = self._spots()
-        parts = _parts(self._real.parent)
+        parts = [part for part in _parts(self._real.parent) if (part.device, part.inode) != file.identity]
         file.after = max((part.modified for part in parts if is_part(self._real.name, part.name)), default=0)
         try:
             if not spots and not self._awaited:
@@ -183,7 +183,7 @@ class Follower:
     def _caught_up(self, spots: Sequence[Spot], file: LogFile, parts: Sequence[Part]) -> list[LogFile]:
         """All files to read, the oldest first, `file` last, each where reading goes on. Raises OSError."""
         ours: list[LogFile] = []
-        for spot in spots:
+        for spot in sorted(spots, key=lambda spot: spot.blank):  # what fits any file comes last
             found = self._of(spot, None if file in ours else file, parts)
             if found is None:
                 self.lost.gone += 1

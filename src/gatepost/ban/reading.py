@@ -35,8 +35,8 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
 class Filter(Protocol):
     """A filter of somebody else's: finds offences in lines by itself."""
 
-    def offences(self, block: bytes, now: float) -> Iterator[tuple[int, Offence]]:
-        """What it finds in a block of whole lines, with the number of the line, from 0."""
+    def offences(self, lines: Sequence[bytes], now: float) -> Iterator[tuple[int, Offence]]:
+        """What it finds in whole lines, with the number of the line, from 0."""
         ...
 
 

@@ -90,22 +90,21 @@ class Witness:
         jails = self._jails.get(source, ())
         if not jails or not lines:
             return
-        block = b"\n".join(lines)
         by_rules = [jail for jail in jails if not jail.options.filter]
         if by_rules:
-            self._read(source, block, by_rules)
+            self._read(source, lines, by_rules)
         for jail in jails:
             if (found := self._filters.get(jail.name)) is not None:
-                for _, offence in found.offences(block, self._clock.now()):
+                for _, offence in found.offences(lines, self._clock.now()):
                     self._court.accuse(jail, offence)
 
-    def _read(self, source: str, block: bytes, jails: Sequence[Jail]) -> None:
+    def _read(self, source: str, lines: Sequence[bytes], jails: Sequence[Jail]) -> None:
         reader = self._readers.get(source)
         if reader is None:
             reader = RuleReader(self._book, self._clock.now(), self._references.__contains__)
             self._readers[source] = reader
         reader.parser.stamps.now = self._clock.now()
-        for seen in reader.read(block):
+        for seen in reader.read(b"\n".join(lines)):
             if seen.offence is None:
                 self._court.speak(seen.login, "login")
                 continue

@@ -29,7 +29,7 @@ from gatepost.config.schema import (
     sections,
     switches,
 )
-from gatepost.config.values import check_values
+from gatepost.config.values import check_filters, check_values
 from gatepost.engine.profile import Worth
 from gatepost.options import Duration
 
@@ -154,6 +154,7 @@ def _read(reader: Reader, plain: dict[str, Any], *, alone: bool) -> Config:
     }
     if not alone:
         _check_files(reader, options)
+        check_filters(reader, named.get("jail", ()))
     check_values(reader, named)
     worths = read_patterns(reader, plain.get("rules", {}), "rules", Worth)
     delays = read_patterns(reader, plain.get("delay", {}), "delay", Duration)

@@ -6,6 +6,7 @@ from fnmatch import filter as filter_names
 from functools import partial
 from typing import Any
 
+from gatepost.ban.filters import all_filters
 from gatepost.ban.jail import MAIL
 from gatepost.ban.options import BanOptions
 from gatepost.ban.rules import find
@@ -43,6 +44,12 @@ def _check_bans(reader: Reader, read: Mapping[str, Any]) -> None:
             reader.wrong(("jail", number, "name"), f'there is another jail called "{jail.name}"')
         for word in jail.ignored[1]:
             reader.warn(("jail", number, "ignoreip"), f'"{word}" is no address or network; it is left out')
+
+
+def check_filters(reader: Reader, jails: object) -> None:
+    """Note filters of jails that cannot be used; their files are read."""
+    for number, jail in enumerate(jails if isinstance(jails, tuple) else ()):
+        _try(reader, ("jail", number, "filter"), partial(all_filters, (jail,)))
 
 
 def _check_listen(reader: Reader, options: ListenOptions) -> None:
