@@ -1,5 +1,6 @@
 """An address is in the intervals just while some ban covers it."""
 
+import itertools
 from ipaddress import IPv4Network, IPv6Network
 
 from hypothesis import given
@@ -7,7 +8,10 @@ from hypothesis import strategies as st
 
 from gatepost.ban.intervals import disjoint
 
-BASE = {4: int(IPv4Network("192.0.2.0/24").network_address), 6: int(IPv6Network("2001:db8::").network_address)}
+BASE = {
+    4: int(IPv4Network("192.0.2.0/24").network_address),
+    6: int(IPv6Network("2001:db8::").network_address),
+}
 BITS = 4
 """Networks lie within sixteen addresses, so that they meet."""
 
@@ -35,7 +39,9 @@ def wanted(bans, version, address, time):
 
 def held(intervals, version, address, time):
     return any(
-        one.version == version and one.first <= address <= one.last and (one.until is None or one.until > time)
+        one.version == version
+        and one.first <= address <= one.last
+        and (one.until is None or one.until > time)
         for one in intervals
     )
 
@@ -57,7 +63,7 @@ def test_they_are_in_order_and_do_not_overlap(bans, now):
     assert all(one.first <= one.last for one in intervals)
     assert all(
         (before.version, before.last) < (after.version, after.first)
-        for before, after in zip(intervals, intervals[1:], strict=False)
+        for before, after in itertools.pairwise(intervals)
     )
 
 
@@ -67,7 +73,7 @@ def test_neighbours_of_one_ban_with_one_end_are_one(bans, now):
 
     assert [] == [
         (before, after)
-        for before, after in zip(intervals, intervals[1:], strict=False)
+        for before, after in itertools.pairwise(intervals)
         if (before.network, before.last + 1) == (after.network, after.first)
     ]
 

@@ -25,7 +25,7 @@ class Interval(msgspec.Struct, frozen=True, gc=False):
     until: float | None
     """Seconds since 1970; None: without end."""
     network: Network
-    """The ban that lasts so long; it may have other intervals beside, when a longer ban lies in its middle."""
+    """The ban that lasts so long; a longer one in its middle leaves it two intervals."""
 
     @property
     def bounds(self) -> Bounds:
@@ -66,7 +66,9 @@ class _Sweep:
         self._at = 0
         """The first address that no interval has yet."""
 
-    def begin(self, version: int, first: int, prefix: int, network: Network, until: float | None) -> Iterator[Interval]:
+    def begin(
+        self, version: int, first: int, prefix: int, network: Network, until: float | None
+    ) -> Iterator[Interval]:
         """Take the next ban; the intervals that are complete before it."""
         while self._open and (self._open[-1].version, self._open[-1].last) < (version, first):
             yield from self._close()
