@@ -52,9 +52,13 @@ class Kernel:
                 return None
             raise KernelError(_sentence(ran.err))
         try:
-            return parse_listing(ran.out)
+            found, flags = parse_listing(ran.out), netlink.table_flags(self.table)
         except ListingError as error:
             raise KernelError(str(error)) from None
+        except OSError as error:
+            raise KernelError(f"nftables cannot be asked: {error.strerror or error}") from None
+        # nft 1.0.6 says nothing of a table that sleeps in its JSON.
+        return msgspec.structs.replace(found, shape=f"flags {flags} {found.shape}") if flags else found
 
     async def tell(self, script: str) -> int:
         """Do what `script` says, all of it or nothing; the number of the process that did it.

@@ -18,11 +18,14 @@ GROUP = 7
 """NFNLGRP_NFTABLES: every change of anybody's."""
 ADD_MEMBERSHIP, SOL_NETLINK = 1, 270
 _NEWGEN, _GETGEN = 15, 16
+_NEWTABLE, _GETTABLE = 0, 1
 _NFTABLES = 10 << 8
+_INET = 1
 _GETADDR, _NEWADDR = 22, 20
 _REQUEST, _DUMP = 1, 0x300
 _DONE, _ERROR = 3, 2
 _HEADER = struct.Struct("=IHHII")
+_NUMBER = struct.Struct("=i")
 _ATTRIBUTE = struct.Struct("=HH")
 _RCVBUFFORCE = 33
 _OWN_ADDRESS, _PEER_ADDRESS = 2, 1  # IFA_LOCAL, IFA_ADDRESS
@@ -75,6 +78,24 @@ def generation() -> int:
     raise OSError(0, "the kernel did not say which change of nftables was the last")
 
 
+def table_flags(table: str) -> int:
+    """The flags of a table of family inet; 0 when it is not there. 1: it sleeps, and none of its rules count.
+
+    Raises:
+        OSError: nftables cannot be asked.
+    """
+    name = table.encode() + b"\0"
+    told = _ATTRIBUTE.pack(_ATTRIBUTE.size + len(name), 1) + name.ljust((len(name) + 3) & ~3, b"\0")
+    request = _message(_NFTABLES | _GETTABLE, _REQUEST, struct.pack("=BBH", _INET, 0, 0) + told)
+    try:
+        for message in _ask(NETFILTER, request, more=False):
+            if message.kind == _NFTABLES | _NEWTABLE:
+                return int.from_bytes(attributes(message.body[4:]).get(2, b""), "big")
+    except FileNotFoundError:
+        pass
+    return 0
+
+
 def changed_in(message: Message, table: str) -> int | None:
     """When `message` tells of a change in the table `table` of family inet: the generation's low 16 bits."""
     if message.kind >> 8 != _NFTABLES >> 8 or message.kind & 0xFF == _NEWGEN or len(message.body) < 4:
@@ -83,7 +104,7 @@ def changed_in(message: Message, table: str) -> int | None:
     name = attributes(message.body[4:]).get(
         1, b""
     )  # the table's name, in the messages of all kinds of objects
-    return change if family == 1 and name.rstrip(b"\0") == table.encode() else None
+    return change if family == _INET and name.rstrip(b"\0") == table.encode() else None
 
 
 def made_by(message: Message, process: int) -> int | None:
@@ -130,9 +151,7 @@ def _ask(protocol: int, request: bytes, *, more: bool) -> Iterator[Message]:
         asked.send(request)
         while True:
             for message in messages(asked.recv(BUFFER)):
-                if message.kind == _ERROR and (
-                    number := -int.from_bytes(message.body[:4], "little", signed=True)
-                ):
+                if message.kind == _ERROR and (number := -_NUMBER.unpack_from(message.body)[0]):
                     raise OSError(number, "netlink")
                 if message.kind == _DONE:
                     return

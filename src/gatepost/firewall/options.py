@@ -28,12 +28,12 @@ class FirewallOptions(Options, frozen=True):
     widest_ipv6: Annotated[int, msgspec.Meta(ge=1, le=128)] = 48
     """The same for IPv6."""
     state: str = STATE
-    """Folder where the firewall keeps the bans it was told last, to have them at boot before the daemon is up."""
+    """Folder for the bans that it was told last, to have them at boot before the daemon is up."""
     table: str = "gatepost"
     """Name of its table of nftables (family `inet`). Other tables are never touched; what others write into
     this one is removed."""
     look: Duration = Duration(10)
-    """How often it looks at the kernel. What others change there it hears at once; this is for what it missed."""
+    """How often it looks at the kernel. What others change there it hears at once; this is for the rest."""
 
     def __post_init__(self) -> None:
         if not self.ports:

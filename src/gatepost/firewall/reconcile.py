@@ -33,7 +33,7 @@ LONGEST = 36_500 * 86_400.0
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What to tell nft. Each of `attempts` does it all, in one transaction; the later, the dearer and surer."""
+    """What to tell nft: `attempts` that each do it all in one transaction, the cheapest first."""
 
     attempts: tuple[str, ...] = ()
     remakes: bool = False

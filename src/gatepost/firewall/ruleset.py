@@ -44,7 +44,7 @@ class Element(msgspec.Struct, frozen=True, gc=False):
 
 
 def table_script(name: str, ports: Ports, elements: Iterable[Element], dropped: Mapping[int, Count]) -> str:
-    """Our table made anew in one transaction, whatever it was; `dropped`: by the rules, for each IP version."""
+    """Our table made anew in one transaction, whatever it was; `dropped` is what its rules counted."""
     by_version: dict[int, list[Element]] = {4: [], 6: []}
     for element in elements:
         by_version[element.bounds[0]].append(element)
