@@ -106,7 +106,7 @@ def test_a_port_that_goes_on_to_a_container_is_closed_too(street, wall):
 
 def test_all_ports(street, tmp_path):
     street.server.run("nft", "flush", "ruleset")
-    with Firewall(tmp_path, street.server, ports="all") as wall:
+    with Firewall(tmp_path, street.server, ports="all", look="1s") as wall:
         wall.control.put(BAD)
         wall.wait_for(BAD)
 
@@ -424,7 +424,7 @@ NEVER = {
 def test_whatever_the_daemon_says_some_are_never_shut_out(street, tmp_path):
     street.server.run("nft", "flush", "ruleset")
     ours = '[ours]\nnetworks = ["203.0.113.16/28"]\n'
-    with Firewall(tmp_path, street.server, top=ours) as wall:
+    with Firewall(tmp_path, street.server, top=ours, look="1s") as wall:
         wall.control.never = ["203.0.113.128/25"]
         wall.control.hang_up()
         wait_until(lambda: wall.control.watched == 2)

@@ -33,6 +33,12 @@ class Interval(msgspec.Struct, frozen=True, gc=False):
         return self.version, self.first, self.last
 
 
+def bounds_of(network: Network) -> Bounds:
+    """The addresses of a network."""
+    first = int(network.network_address)
+    return network.version, first, first + (1 << (network.max_prefixlen - network.prefixlen)) - 1
+
+
 def disjoint(bans: Iterable[tuple[Network, float | None]], now: float) -> list[Interval]:
     """The addresses that are shut out at `now`, in order, IPv4 first, each with the latest end of its bans.
 

@@ -83,7 +83,7 @@ class Hands:
             log.warning("our table %s is gone; it is made anew", self._table[0])
         for number, attempt in enumerate(what.attempts, 1):
             try:
-                await self._tell(attempt, learn=what.remakes or number == len(what.attempts))
+                await self._tell(attempt(), learn=what.remakes or number == len(what.attempts))
                 break
             except KernelError:
                 if number == len(what.attempts):

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from gatepost.ban.intervals import bounds_of
 from gatepost.firewall.options import FirewallOptions
 from gatepost.network import Address, Network, parse_network
 
@@ -32,11 +33,8 @@ class Spared:
     def __init__(self, networks: Iterable[tuple[Network, str]]) -> None:
         """Take them, each with the reason for people."""
         rows = sorted(
-            (
-                (one.version, int(one.network_address), int(one.broadcast_address), one, why)
-                for one, why in networks
-            ),
-            key=lambda row: row[:3],
+            ((*bounds_of(one), one, why) for one, why in networks),
+            key=lambda row: (row[0], row[1], -row[2]),
         )
         self._rows: list[tuple[int, int, int, Network, str]] = []
         for row in rows:  # one that lies in another says nothing new
@@ -46,7 +44,7 @@ class Spared:
 
     def why(self, network: Network) -> str:
         """Why `network` is spared; empty when it is not."""
-        version, first, last = network.version, int(network.network_address), int(network.broadcast_address)
+        version, first, last = bounds_of(network)
         place = bisect_right(self._starts, (version, last))
         if not place or self._rows[place - 1][0] != version or self._rows[place - 1][2] < first:
             return ""

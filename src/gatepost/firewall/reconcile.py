@@ -4,7 +4,8 @@ Counts are kept: an element that changes hands its own on to the one that has it
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -33,9 +34,9 @@ LONGEST = 36_500 * 86_400.0
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What to tell nft: `attempts` that each do it all in one transaction, the cheapest first."""
+    """What to tell nft: `attempts` that each make what does it all in one transaction, the cheapest first."""
 
-    attempts: tuple[str, ...] = ()
+    attempts: tuple[Callable[[], str], ...] = ()
     remakes: bool = False
     """The table itself is made anew, and so are its rules."""
 
@@ -69,24 +70,57 @@ def plan(table: tuple[str, Ports], found: Listing | None, shape: str, wanted: Wa
         wanted: the bans.
         now: seconds since 1970.
     """
-    name, ports = table
-    counts = _counts(found, wanted)
-    whole = table_script(
-        name, ports, _elements(wanted.intervals, counts, now), {} if found is None else found.dropped
-    )
+    scripts = _Scripts(table, found, wanted, now)
     if found is None or found.shape != shape:
-        return Plan((whole,), remakes=True)
+        return Plan((scripts.whole,), remakes=True)
+    if found.odd:
+        return Plan((scripts.refill, scripts.whole))
     gone = [bounds for bounds, held in found.elements.items() if _must_go(bounds, held, wanted, now)]
     new = [one for one in wanted.intervals if not _is_right(found.elements.get(one.bounds), one, now)]
-    if not gone and not new and not found.odd:
+    if not gone and not new:
         return Plan()
-    refill = "".join(
-        refill_script(name, version, _elements(_of(version, wanted.intervals), counts, now))
-        for version in SETS
-    )
-    if found.odd:
-        return Plan((refill, whole))
-    return Plan((_change(name, gone, new, wanted, counts, now), refill, whole))
+    return Plan((partial(scripts.change, gone, new), scripts.refill, scripts.whole))
+
+
+class _Scripts:
+    """Several ways from what was found to what is wanted."""
+
+    def __init__(self, table: tuple[str, Ports], found: Listing | None, wanted: Wanted, now: float) -> None:
+        self._name, self._ports = table
+        self._dropped = {} if found is None else found.dropped
+        self._counts = _counts(found, wanted)
+        self._wanted = wanted.intervals
+        self._now = now
+
+    def change(self, gone: Sequence[Bounds], new: Sequence[Interval]) -> str:
+        """Only what differs, unless that would take longer than all of a set."""
+        text = ""
+        for version in SETS:
+            going = [bounds for bounds in gone if bounds[0] == version]
+            if len(going) > FEW:
+                text += self._refill(version)
+            else:
+                text += delete_script(self._name, version, going)
+                text += add_script(self._name, version, self._elements(new, version))
+        return text
+
+    def refill(self) -> str:
+        """Both sets emptied and filled."""
+        return "".join(map(self._refill, SETS))
+
+    def whole(self) -> str:
+        """The table made anew."""
+        return table_script(self._name, self._ports, self._elements(self._wanted), self._dropped)
+
+    def _refill(self, version: int) -> str:
+        return refill_script(self._name, version, self._elements(self._wanted, version))
+
+    def _elements(self, intervals: Iterable[Interval], version: int = 0) -> list[Element]:
+        return [
+            Element(one.bounds, _left(one, self._now), self._counts.get(one.bounds, NOTHING))
+            for one in intervals
+            if version in (0, one.version)
+        ]
 
 
 def by_network(found: Listing, wanted: Wanted) -> dict[str, Count]:
@@ -102,30 +136,6 @@ def by_network(found: Listing, wanted: Wanted) -> dict[str, Count]:
     return counts
 
 
-def _change(
-    name: str,
-    gone: Sequence[Bounds],
-    new: Sequence[Interval],
-    wanted: Wanted,
-    counts: dict[Bounds, Count],
-    now: float,
-) -> str:
-    """Only what differs, unless that would take longer than all of a set."""
-    text = ""
-    for version in SETS:
-        going = [bounds for bounds in gone if bounds[0] == version]
-        if len(going) > FEW:
-            text += refill_script(name, version, _elements(_of(version, wanted.intervals), counts, now))
-        else:
-            text += delete_script(name, version, going)
-            text += add_script(name, version, _elements(_of(version, new), counts, now))
-    return text
-
-
-def _of(version: int, intervals: Iterable[Interval]) -> list[Interval]:
-    return [one for one in intervals if one.version == version]
-
-
 def _counts(found: Listing | None, wanted: Wanted) -> dict[Bounds, Count]:
     """The counts that each wanted interval takes over."""
     counts: dict[Bounds, Count] = {}
@@ -133,10 +143,6 @@ def _counts(found: Listing | None, wanted: Wanted) -> dict[Bounds, Count]:
         if held.count.packets and (interval := wanted.meeting(bounds)):
             counts[interval.bounds] = counts.get(interval.bounds, NOTHING) + held.count
     return counts
-
-
-def _elements(intervals: Iterable[Interval], counts: dict[Bounds, Count], now: float) -> list[Element]:
-    return [Element(one.bounds, _left(one, now), counts.get(one.bounds, NOTHING)) for one in intervals]
 
 
 def _left(interval: Interval, now: float) -> float | None:
