@@ -148,7 +148,8 @@ class Guard:
 
     def notes(self) -> list[str]:
         """What people should know."""
-        found = [self.keeper.trouble] if self.keeper.trouble else []
+        ill = self._trouble()
+        found = [f"offences are not counted now: {ill}"] if ill else []
         if self.heard is not None and self.heard.trouble:
             found.append(f"the firewall: {self.heard.trouble}")
         if self.journal is not None and self.journal.trouble:
