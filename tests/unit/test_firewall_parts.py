@@ -381,7 +381,7 @@ def test_a_file_that_is_endless_is_refused(tmp_path):
 
 # --- netlink ----------------------------------------------------------------------------------------------
 
-# Of a real kernel: an element of inet gatepost, the end of that transaction (by process 14201), a table of ip.
+# Of a real kernel: an element of inet gatepost, the end of its transaction (process 14201), a table of ip.
 ELEMENT = bytes.fromhex(
     "300000000c0a00000000000000000000010000170d00010067617465706f7374000000000c00020062616e6e65643400"
 )
