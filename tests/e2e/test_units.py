@@ -64,8 +64,9 @@ def test_the_user_and_the_folders_are_made_as_they_should_be(tmp_path):
     subprocess.run(["systemd-sysusers", f"--root={tmp_path}"], check=True, capture_output=True)
     subprocess.run(["systemd-tmpfiles", "--create", f"--root={tmp_path}"], check=True, capture_output=True)
 
-    entry, firewall = sorted((tmp_path / "etc" / "passwd").read_text().split("\n")[:2])[::-1]
-    entry, firewall = (firewall, entry) if "-firewall" in entry else (entry, firewall)
+    entry, firewall = sorted(
+        (tmp_path / "etc" / "passwd").read_text().strip().splitlines(), key=lambda line: "firewall" in line
+    )
     _, _, user, group, about, home, shell = entry.split(":")
     assert ("Gatepost policy service", "/var/lib/gatepost", "/usr/sbin/nologin") == (about, home, shell)
     assert firewall.endswith(":Gatepost firewall:/var/lib/gatepost-firewall:/usr/sbin/nologin")
@@ -82,7 +83,8 @@ def test_the_user_and_the_folders_are_made_as_they_should_be(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("unit", "privileged"), [(UNIT, {"prlimit64", "setrlimit", "chown", "fchownat"}), (FIREWALL, set())]
+    ("unit", "privileged"),
+    [(UNIT, {"prlimit64", "setrlimit", "chown", "fchownat"}), (FIREWALL, {"prlimit64"})],
 )
 def test_of_what_is_privileged_only_giving_a_file_to_an_own_group_is_left(unit, privileged):
     left = allowed(re.findall(r"^SystemCallFilter=(.*)", unit.read_text(), re.MULTILINE))

@@ -6,6 +6,7 @@ stranger's: bounded, and refused with a sentence.
 Raises StateError, and nothing else.
 """
 
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -114,7 +115,7 @@ def _octets(path: Path) -> bytes:
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | _OPEN), "rb") as file:
         found = file.read(MAX_LINE + 1)
     if len(found) > MAX_LINE:
-        raise OSError(0, "it is too long to be ours")
+        raise OSError(errno.EFBIG, "it is too long to be ours")
     return found
 
 

@@ -79,7 +79,8 @@ def parse_line(line: bytes) -> All | Change | Alive:
 class Bans:
     """The bans as we know them, and whom the daemon spares; bounded."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MAX_BANS) -> None:
+        self._most = most
         self.until: dict[Network, float | None] = {}
         self.never: tuple[Network, ...] = ()
         self.trouble = ""
@@ -113,10 +114,10 @@ class Bans:
             network = parse_network(row.network)
             if network is None:
                 self.trouble = f'the daemon sent "{row.network[:60]}", which is no network'
-            elif network in self.until or len(self.until) < MAX_BANS:
+            elif network in self.until or len(self.until) < self._most:
                 self.until[network] = row.until
             else:
-                self.trouble = f"there are more than {MAX_BANS} bans; the newest are left out"
+                self.trouble = f"there are more than {self._most} bans; the newest are left out"
 
     def _spare(self, texts: Iterable[str]) -> None:
         found: list[Network] = []
