@@ -285,6 +285,16 @@ def test_what_is_taken_over(name):
     assert [] == [old for old in case.stays if old not in in_force]
 
 
+def test_what_a_guide_writes_asks_about_bans_once_the_rest_is_taken_over():
+    with laid_out("08-web-guide-with-postgrey") as folder:
+        made = carry_out(folder, take_over(read_instance(folder), LINE, KNOWN).gone, ban=True)
+        now = lists_in_force(folder, "smtp/inet")
+
+    assert () == made.refused
+    assert f"permit_mynetworks {ban}" == now["smtpd_client_restrictions"]
+    assert "check_client_access" in now["smtpd_sender_restrictions"]
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_be_understood_safely_is_refused_with_its_place(name):
     case = CASES[name]

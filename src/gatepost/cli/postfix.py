@@ -142,7 +142,7 @@ def show_plan(made: Planned) -> None:
     for note in (*made.plan.refused, *made.plan.notes, *notes(made)):
         say(f"! {note}")
     if not made.changes:
-        say("Nothing to change: Postfix asks Gatepost already.")
+        say("Nothing to change" + ("." if made.plan.refused else ": Postfix asks Gatepost already."))
     for change in made.plan.settings:
         say()
         say(f"{change.parameter}" + (f" of {change.service}" if change.service else ""))
