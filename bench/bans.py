@@ -320,8 +320,8 @@ def report(rows, rounds):
     yield "# Speed of reading logs for bans"
     yield ""
     yield "Made by `python -m bench.bans`; every figure is in bench/rows/bans.jsonl. Compare ratios only."
-    yield "That all found the same offences in the same order, and made the same bans, was checked first (our own"
-    yield "rules in the last table aside: they count other things)."
+    yield "That all found the same offences in the same order, and made the same bans, was checked first"
+    yield "(our own rules in the last table aside: they count other things)."
     yield ""
     python = platform.python_version()
     yield f"Medians of {rounds} rounds, programs in turns. {os.cpu_count()} cores, Python {python}."
