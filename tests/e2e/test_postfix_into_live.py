@@ -110,3 +110,33 @@ def test_without_gatepost_nothing_is_changed(world):
 
     world.run("apply", "--yes", status=1)
     assert before == world.files()
+
+
+def test_asking_about_bans_goes_in_and_comes_out_again(world):
+    world.run("apply", "--yes")
+    before = world.files()
+
+    told = json.loads(world.run("apply", "--ban-at-connect", "--yes", "--json"))
+    assert {"passed"} == {probe["result"] for probe in told["probes"]}
+    assert "no" == world.postfix.run("postconf", "-Ph", "*/inet/smtpd_delay_reject").strip()
+    assert json.loads(world.run("plan", "--ban-at-connect", "--json"))["empty"]
+    plain = json.loads(world.run("plan", "--json"))
+    assert (True, True) == (plain["empty"], "asks Gatepost about bans" in plain["notes"][0])
+    assert world.reply(client="198.51.100.9").startswith("250")
+
+    world.run("rollback", "last", "--yes")
+    assert before == world.files()
+
+
+def test_a_service_that_is_left_alone_is_told_with_its_reason(world):
+    main = world.etc / "main.cf"
+    own = "smtpd_sender_restrictions = reject_unlisted_recipient\n"
+    world.postfix.write_file("etc/main.cf", main.read_text() + own)
+
+    said = world.run("plan", "--ban-at-connect")
+    told = json.loads(world.run("plan", "--ban-at-connect", "--json"))
+    line = len(main.read_text().splitlines())
+
+    (reason,) = told["refused"]
+    assert f"{main}:{line}: reject_unlisted_recipient" in reason
+    assert f"! {reason}" in said

@@ -10,13 +10,15 @@ import os
 import socket
 import subprocess
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 _NEW_NET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 _numbers = itertools.count()
+Made = TypeVar("Made")
 
 
 class Namespace:
@@ -45,8 +47,19 @@ class Namespace:
 
     def connect(self, host: str, port: int, source: str = "", seconds: float = 30) -> socket.socket:
         """A connection made in there; it stays there. Raises OSError as socket does."""
-        found: list[socket.socket | OSError] = []
-        thread = threading.Thread(target=self._connect, args=(found, host, port, source, seconds))
+        return self.do(
+            lambda: socket.create_connection((host, port), seconds, (source, 0) if source else None)
+        )
+
+    def listen(self, host: str, port: int) -> socket.socket:
+        """A socket that listens in there."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return self.do(lambda: socket.create_server((host, port), family=family))
+
+    def do(self, make: Callable[[], Made]) -> Made:
+        """What `make` gives when it is called in there. Raises OSError as it does."""
+        found: list[Made | OSError] = []
+        thread = threading.Thread(target=self._do, args=(found, make))
         thread.start()  # a namespace is a matter of one thread
         thread.join()
         (result,) = found
@@ -54,12 +67,32 @@ class Namespace:
             raise result
         return result
 
-    def _connect(
-        self, found: list[socket.socket | OSError], host: str, port: int, source: str, seconds: float
-    ) -> None:
+    def run(self, *command: str, check: bool = True, text: str = "") -> str:
+        """What a command says that runs in there."""
+        done = subprocess.run(
+            ["ip", "netns", "exec", self.name, *command],
+            capture_output=True,
+            text=True,
+            check=False,
+            input=text,
+        )
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def link(self, other: "Namespace", mine: Sequence[str], theirs: Sequence[str]) -> None:
+        """A cable between the two, with the addresses (and their prefixes) at both ends."""
+        ends = [f"gp{next(_numbers)}" for _ in range(2)]
+        _ip("-n", self.name, "link", "add", ends[0], "type", "veth", "peer", ends[1], "netns", other.name)
+        for where, end, addresses in ((self, ends[0], mine), (other, ends[1], theirs)):
+            for address in addresses:
+                more = ["nodad"] if ":" in address else []
+                _ip("-n", where.name, "address", "add", address, "dev", end, *more)
+            _ip("-n", where.name, "link", "set", end, "up")
+
+    def _do(self, found: "list[Made | OSError]", make: Callable[[], Made]) -> None:
         try:
             self._go_there()
-            found.append(socket.create_connection((host, port), seconds, (source, 0) if source else None))
+            found.append(make())
         except OSError as error:
             found.append(error)
 

@@ -28,12 +28,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "deny": ("lists", "Refuse it, whatever else is known."),
     "expect": ("lists", "Let mail to somebody who waits for a code in without delay."),
     "list": ("lists", "What is on the own lists, and where each entry stands."),
+    "ban": ("ban", "Who is shut out and why; ban somebody, let him in, try rules on a log."),
     "status": ("status", "How the daemon is, now."),
     "reload": ("reload", "Let the daemon read its configuration anew."),
     "restore": ("restore", "Own lists and correspondents as an earlier snapshot has them."),
     "config": ("config", "Check, show and explain the configuration."),
     "postfix": ("postfix", "Put Gatepost in front of a Postfix, take it back, look at what is there."),
     "import": ("import_", "Move over from postgrey and from Postfix access maps."),
+    "firewall": ("firewall", "Shut out who is banned, by nftables; a process of its own."),
     "lab": ("lab", "A private Internet with a real Postfix, to try Gatepost in."),
 }
 """Command: module in this folder, and a sentence for `--help`."""

@@ -15,6 +15,9 @@ ASKED = "asked"
 """`policy_context` of the line at DATA where something before our line at RCPT lets strangers in: only
 mail that was asked about at RCPT is judged."""
 
+BAN = "ban"
+"""`policy_context` of the line that asks before the greeting: only whether the client is banned."""
+
 _PASS = Verdict(action=Action.PASS)
 
 
