@@ -36,6 +36,8 @@ PAUSE = 0.2
 PAUSE_OTHERS = 1.0
 """After a round that others caused, so that somebody who changes our table all the time costs little."""
 PAUSE_TROUBLE = 3.0
+REST = 50.0
+"""Times as long as the last look took, it is not looked again while nothing has changed."""
 
 
 def run(options: FirewallOptions, control: str, never: Iterable[Network]) -> int:
@@ -80,6 +82,12 @@ class Firewall:
         self._refused: dict[str, str] = {}
         self._reporting: asyncio.Task[None] | None = None
         self._last: Report
+        self._kept: object = None
+        """Which bans and which table were kept last."""
+        self._look_after = 0.0
+        """On the monotonic clock: when to look though nothing changed, for what was counted."""
+        self._ahead = 0.0
+        """Seconds by which the clock on the wall was ahead of the other at the last look."""
 
     async def run(self) -> int:
         """Do it until a signal comes.
@@ -150,7 +158,7 @@ class Firewall:
             began = self._clock.monotonic()
             pause = PAUSE_OTHERS if disturbed else PAUSE
             try:
-                report = await self._round()
+                report = self._last if self._is_quiet() else await self._round()
                 self._say("kernel", "")
             except KernelError as error:
                 self._say("kernel", str(error))
@@ -160,13 +168,24 @@ class Firewall:
             self._send(report)
             await asyncio.sleep(max(pause, 2 * (self._clock.monotonic() - began)))
 
+    def _is_quiet(self) -> bool:
+        """Whether a look would tell nothing new: with many bans, one costs half a second of a core."""
+        return (
+            not any(self._trouble.values())
+            and self._clock.monotonic() < self._look_after
+            and abs(self._clock.now() - self._clock.monotonic() - self._ahead) < 1
+            and (self._bans.version, self._hands.made, self._hands.shape) == self._kept
+            and self._hands.untouched()
+        )
+
     async def _round(self) -> Report:
         """Look, compare, mend, and remember.
 
         Raises:
             KernelError: the kernel is not right.
         """
-        now = self._clock.now()
+        now, began = self._clock.now(), self._clock.monotonic()
+        self._ahead = now - began
         self._bans.forget(now)
         judged = judge(self._bans.until.items(), self._spared(), self._options)
         self._tell_refused(judged)
@@ -175,6 +194,7 @@ class Firewall:
         await self._keep()
         self._last = self._report(found, wanted, len(judged.taken))
         self._notifier.status(_status(self._last))
+        self._look_after = began + max(self._options.look / 2, REST * (self._clock.monotonic() - began))
         return self._last
 
     def _spared(self) -> Spared:
@@ -188,11 +208,15 @@ class Firewall:
         return spared(self._own, (*self._never, *self._bans.never))
 
     async def _keep(self) -> None:
+        now = (self._bans.version, self._hands.made, self._hands.shape)
+        if now == self._kept:
+            return
         rows = [Row(str(network), until) for network, until in self._bans.until.items()]
         never = [str(network) for network in self._bans.never]
         kept = Kept(bans=rows, never=never, made=self._hands.made, shape=self._hands.shape)
         try:
             await asyncio.to_thread(self._state.write, kept)
+            self._kept = now
             self._say("state", "")
         except StateError as error:
             self._say("state", str(error))
