@@ -5,7 +5,7 @@ Raises KernelError.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from ipaddress import IPv4Address, IPv6Address, summarize_address_range
 
 from gatepost.clock import Clock
@@ -116,17 +116,23 @@ class Hands:
         try:
             before = self._kernel.generation()
             nft = [await self._kernel.tell(script) for script in scripts]
-            made = await self._kernel.look() if learn else None
+            made = await self._kernel.look(elements=False) if learn else None
             self._seen = self._kernel.generation()
-            alone = self._seen == _after(before, len(scripts))
-            others = self._listener.heard(nft) if self._listener else not alone
-            if made and (alone or not others):
+            others = self._others(nft, alone=self._seen == _after(before, len(scripts)))
+            if made and not others:
                 self.shape = made.shape
-            if others and not alone:
+            if others:
                 self._disturb()
         finally:
             if self._listener:
                 loop.add_reader(self._listener.socket, self._hear)
+
+    def _others(self, nft: Collection[int], *, alone: bool) -> bool:
+        """Whether others than these processes may have changed our table; `alone`: nobody changed any."""
+        if alone and self._listener:
+            self._listener.skip()
+            return not self.untouched()
+        return self._listener.heard(nft) if self._listener else not alone
 
     def _hear(self) -> None:
         if self._listener and self._listener.heard():

@@ -45,13 +45,13 @@ class Kernel:
         self.table = table
         self._program = ""
 
-    async def look(self) -> Listing | None:
-        """Our table as it is; None when it is not there.
+    async def look(self, *, elements: bool = True) -> Listing | None:
+        """Our table as it is, with the elements of its sets or without; None when it is not there.
 
         Raises:
             KernelError: it cannot be known.
         """
-        ran = await self._run("-j", "list", "table", "inet", self.table)
+        ran = await self._run("-j" if elements else "-jt", "list", "table", "inet", self.table)
         if ran.code:
             if _GONE in ran.err:
                 return None

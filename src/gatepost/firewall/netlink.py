@@ -160,6 +160,10 @@ def _ask(protocol: int, request: bytes, *, more: bool) -> Iterator[Message]:
                 return
 
 
+_MOST = 100_000
+"""Datagrams read at once; when there are more, that counts as a change."""
+
+
 class Listener:
     """Hears of every change of nftables in our network namespace; needs CAP_NET_ADMIN."""
 
@@ -180,15 +184,13 @@ class Listener:
             self.socket.close()
             raise
 
-    def heard(self, ours: Collection[int] = (), most: int = 100_000) -> bool:
+    def heard(self, ours: Collection[int] = ()) -> bool:
         """Read what is there; whether our table was changed, or may have been, by others.
 
-        Args:
-            ours: processes whose changes do not count; in a container the kernel may number them otherwise.
-            most: datagrams to be read at most; when there are more, that counts as a change.
+        Changes of the processes `ours` do not count; in a container the kernel may number them otherwise.
         """
         changes: set[int] = set()
-        for _ in range(most):
+        for _ in range(_MOST):
             try:
                 octets = self.socket.recv(BUFFER)
             except BlockingIOError:
@@ -202,6 +204,16 @@ class Listener:
                 elif (made := made_by(message, ours)) is not None:
                     changes.discard(made)  # told after all that belongs to it
         return True
+
+    def skip(self) -> None:
+        """Let go of what is there, unread."""
+        for _ in range(_MOST):
+            try:
+                self.socket.recv(BUFFER)
+            except BlockingIOError:
+                return
+            except OSError:  # ENOBUFS
+                continue
 
     def close(self) -> None:
         """Listen no more."""
