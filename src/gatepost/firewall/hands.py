@@ -104,9 +104,10 @@ class Hands:
             except TooMuchError:
                 await self._tell(what.parts(), learn=True)
                 return
-            except KernelError:
+            except KernelError as error:
                 if last:
                     raise
+                log.info("%s; all is told anew", error)
 
     async def _tell(self, scripts: Sequence[str], *, learn: bool) -> None:
         """Tell it to the kernel; with `learn`, look at what came of it."""
@@ -118,8 +119,9 @@ class Hands:
             nft = [await self._kernel.tell(script) for script in scripts]
             made = await self._kernel.look(elements=False) if learn else None
             self._seen = self._kernel.generation()
-            others = self._others(nft, alone=self._seen == _after(before, len(scripts)))
-            if made and not others:
+            alone = self._seen == _after(before, len(scripts))
+            others = self._others(nft, alone=alone)
+            if made and (alone or not others):
                 self.shape = made.shape
             if others:
                 self._disturb()
@@ -128,7 +130,7 @@ class Hands:
                 loop.add_reader(self._listener.socket, self._hear)
 
     def _others(self, nft: Collection[int], *, alone: bool) -> bool:
-        """Whether others than these processes may have changed our table; `alone`: nobody changed any."""
+        """Whether others than these processes may have changed our table; `alone`: none had a moment ago."""
         if alone and self._listener:
             self._listener.skip()
             return not self.untouched()

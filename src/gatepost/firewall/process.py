@@ -25,7 +25,7 @@ from gatepost.firewall.options import FirewallOptions, ports_text
 from gatepost.firewall.reconcile import Wanted, by_network
 from gatepost.firewall.ruleset import Count
 from gatepost.firewall.state import Kept, State, StateError
-from gatepost.firewall.told import Alive, All, Bans, Change, Report, Row
+from gatepost.firewall.told import MAX_REFUSED, Alive, All, Bans, Change, Report, Row
 from gatepost.network import Address, Network
 from gatepost.server.notify import Notifier
 
@@ -36,6 +36,8 @@ PAUSE = 0.2
 PAUSE_OTHERS = 1.0
 """After a round that others caused, so that somebody who changes our table all the time costs little."""
 PAUSE_TROUBLE = 3.0
+TICK = 9.0
+"""Seconds between two reports at most."""
 REST = 50.0
 """Times as long as the last look took, it is not looked again while nothing has changed."""
 
@@ -151,7 +153,7 @@ class Firewall:
     async def _rounds(self) -> None:
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._options.look):
+                async with asyncio.timeout(min(self._options.look, TICK)):
                     await self._wake.wait()
             self._wake.clear()
             disturbed, self._disturbed = self._disturbed, False
@@ -194,7 +196,7 @@ class Firewall:
         await self._keep()
         self._last = self._report(found, wanted, len(judged.taken))
         self._notifier.status(_status(self._last))
-        self._look_after = began + max(self._options.look / 2, REST * (self._clock.monotonic() - began))
+        self._look_after = began + max(self._options.look - 1, REST * (self._clock.monotonic() - began))
         return self._last
 
     def _spared(self) -> Spared:
@@ -253,9 +255,11 @@ class Firewall:
             self._say("report", f"the daemon does not take our reports: {error}")
 
     def _tell_refused(self, judged: Judged) -> None:
-        for network, why in judged.refused.items():
-            if network not in self._refused:
-                log.warning("not shut out: %s: %s", network, why)
+        new = [item for item in judged.refused.items() if item[0] not in self._refused]
+        for network, why in new[:MAX_REFUSED]:
+            log.warning("not shut out: %s: %s", network, why)
+        if len(new) > MAX_REFUSED:
+            log.warning("not shut out: %d more", len(new) - MAX_REFUSED)
         self._refused = judged.refused
 
     def _say(self, part: str, trouble: str) -> None:
