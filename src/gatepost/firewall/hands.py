@@ -31,7 +31,7 @@ class Hands:
         self.made = table_script(options.table, options.ports, (), {})
         """How our table is made, without elements."""
         self._seen = 0
-        """The generation of nftables at the last look."""
+        """The generation of nftables at the last look, with our own changes since; -1 when there were others."""
         self.shape = ""
         """What nft said of it when it was made; empty: not known."""
 
@@ -115,15 +115,16 @@ class Hands:
         if self._listener:
             loop.remove_reader(self._listener.socket)
         try:
-            before = self._kernel.generation()
             nft = [await self._kernel.tell(script) for script in scripts]
             made = await self._kernel.look(elements=False) if learn else None
-            self._seen = self._kernel.generation()
+            # Counted from the look: what others did between it and us was not seen either.
+            before, self._seen = self._seen, self._kernel.generation()
             alone = self._seen == _after(before, len(scripts))
             others = self._others(nft, alone=alone)
             if made and (alone or not others):
                 self.shape = made.shape
             if others:
+                self._seen = -1
                 self._disturb()
         finally:
             if self._listener:
