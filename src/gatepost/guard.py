@@ -121,6 +121,7 @@ class Guard:
         """How many clients in a network delivered mail lately, as far as the journal goes back."""
         since = self._clock.now() - DELIVERED_SECONDS
         try:
+            await self._store.journal.flush()
             found = await self._store.journal.find(network, MAX_VERDICTS)
         except StoreError:
             return 0

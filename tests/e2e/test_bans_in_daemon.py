@@ -1,4 +1,4 @@
-"""Bans in the real daemon: offences from its log and its verdicts, kept, told, and enforced by the real firewall."""
+"""Bans in the real daemon: offences from its log and its verdicts, kept, told, enforced by the firewall."""
 
 import json
 import time
@@ -16,9 +16,7 @@ SECONDS = 10.0
 
 @pytest.fixture(scope="module")
 def server():
-    with nsd(
-        {".": root_zone({"2.0.0.127.list.example A": "127.0.0.2", "7.2.0.192.list.example A": "127.0.0.4"})}
-    ) as running:
+    with nsd({".": root_zone({"example.org A": "192.0.2.1"})}) as running:
         yield running
 
 
@@ -139,15 +137,15 @@ def test_while_our_resolver_is_ill_nothing_is_counted(tmp_path, log):
 
 def test_bans_survive_kill_9_and_a_restart(server, tmp_path, log):
     with daemon_on(server, tmp_path, log) as daemon:
-        daemon.command("ban", "add", "192.0.2.0/25", "--for", "1h", "--reason", "by hand", check=0)
+        daemon.command("ban", "add", "198.51.100.128/25", "--for", "1h", "--reason", "by hand", check=0)
         log.guess(GUESSER)
-        wait_banned(daemon, "192.0.2.0/25", GUESSER)
+        wait_banned(daemon, "198.51.100.128/25", GUESSER)
         before = listed(daemon)["bans"]
         daemon.kill()
         assert before == listed(daemon)["bans"]  # from the store, without a daemon
         daemon.start()
         assert before == listed(daemon)["bans"]
-        assert daemon.ask(client_address="192.0.2.7").startswith("521 ")
+        assert daemon.ask(client_address="198.51.100.200").startswith("521 ")
 
 
 def test_lines_written_while_the_daemon_was_down_are_read_and_none_twice(server, tmp_path, log):
@@ -176,16 +174,16 @@ def test_a_ban_ends_on_time(server, tmp_path, log):
 def test_commands_without_a_daemon_are_taken_up_by_it_and_from_beside_it(server, tmp_path, log):
     with daemon_on(server, tmp_path, log) as daemon:
         daemon.stop()
-        daemon.command("ban", "add", GUESSER, "192.0.2.1", check=0)
+        daemon.command("ban", "add", GUESSER, ADMIN, check=0)
         daemon.start()
-        assert [GUESSER, "192.0.2.1"] == banned(daemon) or ["192.0.2.1", GUESSER] == banned(daemon)
+        assert {GUESSER, ADMIN} == set(banned(daemon))
         status, said = daemon.command("ban", "remove", GUESSER, "192.0.2.2")
 
     assert (1, True) == (status, "192.0.2.2: is not banned" in said)
 
 
 def test_a_wide_ban_says_whom_it_would_shut_out(server, tmp_path, log):
-    with daemon_on(server, tmp_path, log) as daemon:
+    with daemon_on(server, tmp_path, log, '[greylist]\nwhen = "never"') as daemon:
         for number in (5, 6, 7):
             daemon.ask(client_address=f"203.0.113.{number}", instance=str(number))
         status, said = daemon.command("ban", "add", "203.0.113.0/24")
