@@ -46,13 +46,13 @@ _SUBMISSION = "  -o smtpd_sasl_auth_enable=yes\n"
 
 
 def settings(folder: Path, server: MailServer) -> Table:
-    """Gatepost's configuration: some offences within ten minutes ban for an hour."""
+    """Gatepost's configuration: what it says of bans is the default, but for the log."""
     return {
         "ours": {"postfix_config_dir": str(server.etc)},
         "listen": {"policy": [f"inet:127.0.0.1:{POLICY_PORT}"]},
         "store": {"url": f"sqlite:{folder / 'gatepost.db'}"},
         "control": {"socket": str(folder / "control.sock")},
-        "ban": {"logs": [str(server.folder / "maillog")], "maxretry": 4, "findtime": "10m", "bantime": "1h"},
+        "ban": {"logs": [str(server.folder / "maillog")]},
         "firewall": {"state": str(folder / "firewall")},
     }
 
