@@ -177,9 +177,8 @@ class BanCommands:
         await guard.keeper.refresh()
         watcher = guard.keeper.watch()
         try:
-            never = [str(network) for network in guard.court.justice.never()]
             bans = list(map(_short, guard.keeper.table))
-            yield {"kind": "all", "bans": bans, "never": never}
+            yield {"kind": "all", "bans": bans, "never": list(guard.keeper.never)}
             while not watcher.lost:
                 change = await watcher.next(ALIVE_SECONDS)
                 yield {"kind": "alive"} if change is None else _told(change)
@@ -208,4 +207,5 @@ def _short(ban: Ban) -> dict[str, Any]:
 
 
 def _told(change: Change) -> dict[str, Any]:
-    return {"kind": "change", "put": list(map(_short, change.put)), "removed": list(change.removed)}
+    told = {"kind": "change", "put": list(map(_short, change.put)), "removed": list(change.removed)}
+    return told if change.never is None else {**told, "never": list(change.never)}

@@ -6,7 +6,7 @@ is counted in jails that stayed as they were go on.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,12 +18,13 @@ from gatepost.ban.court import Asked, Court
 from gatepost.ban.filters import all_filters
 from gatepost.ban.following import LogFiles
 from gatepost.ban.jail import all_jails
+from gatepost.ban.journal import JournalLog
 from gatepost.ban.justice import Justice
 from gatepost.ban.keeper import Keeper
 from gatepost.ban.place import Place
 from gatepost.ban.rule import Rulebook
 from gatepost.ban.rules import find
-from gatepost.ban.sources import jails_by_log
+from gatepost.ban.sources import JOURNAL, jails_by_log
 from gatepost.ban.witness import Witness
 from gatepost.clock import Clock
 from gatepost.config.schema import Config
@@ -69,6 +70,7 @@ class Guard:
         self.keeper = Keeper(store.bans, clock)
         self.heard: Heard | None = None
         self.logs: LogFiles | None = None
+        self.journal: JournalLog | None = None
         self.court: Court
         self.witness: Witness | None = None
         self._store = store
@@ -101,6 +103,7 @@ class Guard:
                 if jail.name in old.jails:
                     jail.take_over(old.jails[jail.name])
         await self._remember(justice, options.trust)
+        self.keeper.spare(tuple(str(network) for network in justice.never()))
         self.witness, self._sources = None, {}
         if options.mode != "off":
             self._sources = sources = jails_by_log(options, config.jail)
@@ -118,6 +121,7 @@ class Guard:
         """How many clients in a network delivered mail lately, as far as the journal goes back."""
         since = self._clock.now() - DELIVERED_SECONDS
         try:
+            await self._store.journal.flush()
             found = await self._store.journal.find(network, MAX_VERDICTS)
         except StoreError:
             return 0
@@ -145,9 +149,12 @@ class Guard:
 
     def notes(self) -> list[str]:
         """What people should know."""
-        found = [self.keeper.trouble] if self.keeper.trouble else []
+        ill = self._trouble()
+        found = [f"offences are not counted now: {ill}"] if ill else []
         if self.heard is not None and self.heard.trouble:
             found.append(f"the firewall: {self.heard.trouble}")
+        if self.journal is not None and self.journal.trouble:
+            found.append(self.journal.trouble)
         return [*found, *(self.logs.troubles if self.logs else ())]
 
     async def close(self) -> None:
@@ -180,30 +187,34 @@ class Guard:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._write()
         await self.keeper.refresh()
-        self.logs = None
+        self.logs = self.journal = None
         work = [self.court.run()]
         if self.witness is not None:
-            paths = [Path(name) for name in self._sources if name.startswith("/")]
-            self.logs = LogFiles(paths, await self._places(paths), self._clock, self._hand_over)
+            known = await self._places()
+            paths = [Path(name) for name in self._sources if name != JOURNAL]
+            self.logs = LogFiles(paths, _read_places(paths, known), self._clock, self._hand_over)
             work.append(self.logs.run())
+            if JOURNAL in self._sources:
+                self.journal = JournalLog(self._hand_over_entries, known.get(JOURNAL, ""))
+                work.append(self.journal.run())
         self._tasks = [asyncio.get_running_loop().create_task(one) for one in work]
 
     def _hand_over(self, path: Path, lines: list[bytes]) -> None:
         if self.witness is not None:
             self.witness.saw_lines(str(path), lines)
 
+    def _hand_over_entries(self, lines: list[bytes]) -> None:
+        if self.witness is not None:
+            self.witness.saw_lines(JOURNAL, lines)
+
     def _trouble(self) -> str:
         return self._parts.dns.health.ill or self.keeper.trouble
 
-    async def _places(self, paths: Sequence[Path]) -> dict[Path, Place]:
-        places: dict[Path, Place] = {}
-        with suppress(StoreError):
-            known = await self._store.bans.places()
-            for path in paths:
-                with suppress(msgspec.DecodeError):
-                    if str(path) in known:
-                        places[path] = msgspec.json.decode(known[str(path)], type=Place)
-        return places
+    async def _places(self) -> dict[str, str]:
+        try:
+            return await self._store.bans.places()
+        except StoreError:
+            return {}
 
     async def _remember(self, justice: Justice, trust: float) -> None:
         with suppress(StoreError):
@@ -212,10 +223,13 @@ class Guard:
     async def _write(self) -> None:
         with suppress(StoreError):
             await self._store.bans.trust(self.court.justice.unwritten())
+            places: dict[str, str] = {}
             if self.logs is not None:
-                places = {
-                    str(path): msgspec.json.encode(place).decode() for path, place in self.logs.places.items()
-                }
+                at = self.logs.places.items()
+                places = {str(path): msgspec.json.encode(place).decode() for path, place in at}
+            if self.journal is not None and self.journal.cursor:
+                places[JOURNAL] = self.journal.cursor
+            if places:
                 await self._store.bans.put_places(places)
 
     async def _expire(self) -> None:
@@ -224,3 +238,13 @@ class Guard:
             jail.track.forget(now - jail.findtime)
         with suppress(StoreError):
             await self._store.bans.expire(now - options.forget, now - options.trust)
+
+
+def _read_places(paths: Sequence[Path], known: Mapping[str, str]) -> dict[Path, Place]:
+    """Where reading stood, of these logs that are known; a place that is none is forgotten."""
+    places: dict[Path, Place] = {}
+    for path in paths:
+        with suppress(msgspec.DecodeError):  # ValidationError is one
+            if str(path) in known:
+                places[path] = msgspec.json.decode(known[str(path)], type=Place)
+    return places

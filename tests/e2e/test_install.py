@@ -47,8 +47,13 @@ case $* in
 esac
 """
 
+FIREWALL = "gatepost-firewall.service"
+FIREWALL_STARTS = [
+    f"{what} {FIREWALL}" for what in ("is-enabled", "enable --quiet", "reset-failed", "restart")
+]
 FIRST_START = [
     "daemon-reload",
+    *FIREWALL_STARTS,
     "enable --quiet gatepost.socket gatepost.service",
     "reset-failed gatepost.socket gatepost.service",
     "is-active --quiet gatepost.socket",
@@ -56,7 +61,7 @@ FIRST_START = [
     "start gatepost.socket",
     "start gatepost.service",
 ]
-UPGRADE = [*FIRST_START[:4], "restart gatepost.service"]
+UPGRADE = ["daemon-reload", *FIREWALL_STARTS, *FIRST_START[5:8], "restart gatepost.service"]
 
 
 @pytest.fixture
@@ -128,6 +133,7 @@ def test_it_lies_where_it_should_and_who_may_read_it_is_right(installed):
         "/var/lib/gatepost gatepost:gatepost 750",
         "/var/backups/gatepost root:root 700",
         "/opt/gatepost root:root 755",
+        "/usr/local/lib/systemd/system/gatepost-firewall.service root:root 644",
         "/usr/local/lib/systemd/system/gatepost.service root:root 644",
         "/usr/local/lib/systemd/system/gatepost.socket root:root 644",
         "/usr/local/lib/sysusers.d/gatepost.conf root:root 644",
@@ -137,7 +143,10 @@ def test_it_lies_where_it_should_and_who_may_read_it_is_right(installed):
         "/etc/gatepost",
         CONFIG,
         *("/var/lib/gatepost", "/var/backups/gatepost", "/opt/gatepost"),
-        *(f"/usr/local/lib/systemd/system/gatepost.{kind}" for kind in ("service", "socket")),
+        *(
+            f"/usr/local/lib/systemd/system/gatepost{kind}"
+            for kind in ("-firewall.service", ".service", ".socket")
+        ),
         *(f"/usr/local/lib/{kind}.d/gatepost.conf" for kind in ("sysusers", "tmpfiles")),
     )
     assert "/opt/gatepost/bin/gatepost\n" == installed.run("readlink", "/usr/local/bin/gatepost")
@@ -177,6 +186,7 @@ def test_without_programs_of_systemd_user_and_folders_are_made_as_well(box):
     ] == facts(box, "/etc/gatepost", CONFIG, "/var/lib/gatepost", "/var/backups/gatepost")
     home = box.run("getent", "passwd", "gatepost").strip()
     assert home.endswith(":Gatepost policy service:/var/lib/gatepost:/usr/sbin/nologin")
+    assert "gatepost-firewall gatepost\n" == box.run("id", "-Gn", "gatepost-firewall")
 
 
 def path_without_systemd(box):
@@ -355,6 +365,7 @@ def test_for_a_package_only_files_are_made_and_they_work_where_they_will_lie(box
     assert {
         "etc/gatepost/gatepost.toml",
         "usr/bin/gatepost",
+        "usr/lib/systemd/system/gatepost-firewall.service",
         "usr/lib/systemd/system/gatepost.service",
         "usr/lib/systemd/system/gatepost.socket",
         "usr/lib/sysusers.d/gatepost.conf",
@@ -384,6 +395,26 @@ def test_the_first_time_systemd_enables_and_starts_and_it_answers(systemd):
     assert ask(systemd).startswith(("DUNNO", "DEFER"))
 
 
+def test_a_firewall_that_is_masked_stays_off(systemd):
+    program = systemd.path("/usr/local/sbin/systemctl")
+    program.write_text(
+        SYSTEMCTL.replace("case $* in\n", f'case $* in\n"is-enabled {FIREWALL}") echo masked ;;\n')
+    )
+    said = systemd.run("scripts/bring-up")
+
+    assert [f"is-enabled {FIREWALL}"] == [line for line in told(systemd) if FIREWALL in line]
+    assert f"{FIREWALL} is masked" in said
+
+
+def test_without_nft_the_firewall_waits_for_it(systemd):
+    systemd.run("sh", "-c", "mkdir /run/bin; ln -s /usr/bin/* /usr/sbin/* /run/bin/; rm /run/bin/nft")
+    systemd.run("sh", "-c", 'for place in /usr/sbin /sbin; do mount --bind /run/bin "$place"; done')
+    said = systemd.run("scripts/bring-up")
+
+    assert FIREWALL_STARTS[:2] == [line for line in told(systemd) if FIREWALL in line]
+    assert "apt install nftables" in said
+
+
 def test_an_upgrade_restarts_the_service_and_leaves_the_sockets_open(systemd):
     systemd.run("scripts/bring-up")
     told(systemd)
@@ -410,7 +441,7 @@ def test_while_postgrey_holds_the_port_it_is_installed_but_not_started(systemd):
         postgrey.terminate()
         postgrey.wait(10)
 
-    assert FIRST_START[:5] == told(systemd)
+    assert FIRST_START[:9] == told(systemd)
     assert "already taken by postgrey (pid" in said
     assert "gatepost postfix plan" in said
 
@@ -438,8 +469,8 @@ def test_uninstalled_it_is_stopped_and_disabled_before_its_files_go(systemd):
     systemd.run("make", "uninstall")
 
     assert [
-        "disable --now --quiet gatepost.socket gatepost.service",
-        "reset-failed gatepost.socket gatepost.service",
+        f"disable --now --quiet gatepost.socket gatepost.service {FIREWALL}",
+        f"reset-failed gatepost.socket gatepost.service {FIREWALL}",
         "daemon-reload",
     ] == told(systemd)
     with pytest.raises(ConnectionRefusedError):

@@ -10,6 +10,8 @@ from support.seccomp import allowed
 
 PACKAGING = Path(__file__).parents[2] / "packaging"
 UNIT = PACKAGING / "gatepost.service"
+FIREWALL = PACKAGING / "gatepost-firewall.service"
+UNITS = ("gatepost.service", "gatepost.socket", "gatepost-firewall.service")
 
 
 def analyse(*arguments):
@@ -19,10 +21,10 @@ def analyse(*arguments):
 
 def units(folder):
     """The units, with a program that exists here."""
-    for name in ("gatepost.service", "gatepost.socket"):
+    for name in UNITS:
         text = (PACKAGING / name).read_text().replace("/usr/local/bin/gatepost", "/bin/true")
         (folder / name).write_text(text)
-    return [str(folder / "gatepost.service"), str(folder / "gatepost.socket")]
+    return [str(folder / name) for name in UNITS]
 
 
 def test_systemd_finds_nothing_wrong(tmp_path):
@@ -41,8 +43,10 @@ def test_a_setting_with_a_typing_mistake_would_be_found(tmp_path, fault):
     assert "gatepost.service" in analyse("verify", "--man=no", *files)
 
 
-def test_the_daemon_is_hardly_exposed(tmp_path):
-    file, _ = units(tmp_path)
+@pytest.mark.parametrize("name", ["gatepost.service", "gatepost-firewall.service"])
+def test_it_is_hardly_exposed(tmp_path, name):
+    units(tmp_path)
+    file = str(tmp_path / name)
     told = analyse("security", "--offline=yes", file)
 
     exposure = re.search(r"Overall exposure level for \S+: ([\d.]+)", told)
@@ -60,9 +64,13 @@ def test_the_user_and_the_folders_are_made_as_they_should_be(tmp_path):
     subprocess.run(["systemd-sysusers", f"--root={tmp_path}"], check=True, capture_output=True)
     subprocess.run(["systemd-tmpfiles", "--create", f"--root={tmp_path}"], check=True, capture_output=True)
 
-    entry = (tmp_path / "etc" / "passwd").read_text().strip()
+    entry, firewall = sorted(
+        (tmp_path / "etc" / "passwd").read_text().strip().splitlines(), key=lambda line: "firewall" in line
+    )
     _, _, user, group, about, home, shell = entry.split(":")
     assert ("Gatepost policy service", "/var/lib/gatepost", "/usr/sbin/nologin") == (about, home, shell)
+    assert firewall.endswith(":Gatepost firewall:/var/lib/gatepost-firewall:/usr/sbin/nologin")
+    assert ":gatepost-firewall\n" in (tmp_path / "etc" / "group").read_text()
     assert {
         "etc/gatepost": (0o750, 0, int(group)),
         "var/lib/gatepost": (0o750, int(user), int(group)),
@@ -74,10 +82,15 @@ def test_the_user_and_the_folders_are_made_as_they_should_be(tmp_path):
     }
 
 
-def test_of_what_is_privileged_only_giving_a_file_to_an_own_group_is_left():
-    left = allowed(re.findall(r"^SystemCallFilter=(.*)", UNIT.read_text(), re.MULTILINE))
+@pytest.mark.parametrize(
+    ("unit", "privileged"),
+    [(UNIT, {"prlimit64", "setrlimit", "chown", "fchownat"}), (FIREWALL, {"prlimit64"})],
+)
+def test_of_what_is_privileged_only_giving_a_file_to_an_own_group_is_left(unit, privileged):
+    left = allowed(re.findall(r"^SystemCallFilter=(.*)", unit.read_text(), re.MULTILINE))
 
-    assert {"read", "sendmsg", "execve", "prlimit64", "chown", "fchownat"} <= left
+    assert {"read", "sendmsg", "execve"} | privileged <= left
+    assert privileged == left & {"prlimit64", "setrlimit", "chown", "fchownat"}
     assert set() == left & {
         "mount",
         "ptrace",

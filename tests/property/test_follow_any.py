@@ -196,4 +196,4 @@ class Log(RuleBasedStateMachine):
 
 
 TestFollow = Log.TestCase
-TestFollow.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+TestFollow.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)

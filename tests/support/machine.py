@@ -41,9 +41,10 @@ umount -l "$layers"
 rmdir "$layers"
 mount -t tmpfs -o mode=755 run /run
 mkdir -p /run/lock
-rm -rf /etc/gatepost /opt/gatepost /var/lib/gatepost /var/backups/gatepost /usr/local/bin/gatepost
+rm -rf /etc/gatepost /opt/gatepost /var/lib/gatepost /var/lib/gatepost-firewall /var/backups/gatepost
+rm -f /usr/local/bin/gatepost
 for file in passwd shadow group gshadow; do
-    if grep -q ^gatepost: "/etc/$file"; then sed -i /^gatepost:/d "/etc/$file"; fi
+    if grep -q ^gatepost "/etc/$file"; then sed -i /^gatepost/d "/etc/$file"; fi
 done
 echo ready
 exec cat

@@ -27,6 +27,9 @@ CLONE_NEWNS = 0x00020000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
 MS_BIND, MS_MOVE, MS_REC, MS_PRIVATE = 4096, 8192, 16384, 1 << 18
 PR_SET_NO_NEW_PRIVS, PR_CAPBSET_DROP, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 38, 24, 47, 4
+PR_SET_KEEPCAPS, PR_CAP_AMBIENT_RAISE = 8, 2
+CAPABILITY_VERSION = 0x20080522
+CAPABILITIES = {"CAP_NET_ADMIN": 12}
 KEYCTL_JOIN_SESSION_KEYRING = 1
 UNCHANGED_OPTIONS = {"ro": MS_RDONLY, "nosuid": MS_NOSUID, "nodev": MS_NODEV, "noexec": MS_NOEXEC}
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
@@ -90,6 +93,7 @@ CALLS = {
 MANAGER = {  # what systemd does beside the process: nothing that the process could feel
     *("Type", "NotifyAccess", "ExecStart", "ExecReload", "Restart", "RestartSec", "WatchdogSec"),
     *("TimeoutStartSec", "TimeoutStopSec", "RemoveIPC"),
+    "IPAddressDeny",  # of packets, which a program without these families cannot send
 }
 SETTINGS = MOUNTS | PROCESS | CALLS | MANAGER
 
@@ -199,25 +203,42 @@ def prctl(*arguments):
 
 
 def become(unit):
-    """The unit's user, with its limits and without any capability."""
-    assert unit.settings["CapabilityBoundingSet"] == unit.settings["AmbientCapabilities"] == []
+    """The unit's user, with its limits, and with no capability but the unit's."""
+    kept = [CAPABILITIES[name] for name in unit.words("AmbientCapabilities")]
+    assert unit.settings["CapabilityBoundingSet"] == unit.settings["AmbientCapabilities"]
+    assert unit.one("IPAddressDeny", "any") == "any"
     limit = int(unit.one("LimitNOFILE"))
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     os.umask(int(unit.one("UMask"), 8))
     os.chdir("/")
     user, group = ids(unit)
     os.setsid()
-    for capability in range(64):  # the kernel knows fewer
+    for capability in set(range(64)) - set(kept):  # the kernel knows fewer
         if LIBC.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) and ctypes.get_errno() != errno.EINVAL:
             raise OSError(ctypes.get_errno(), f"capability {capability}")
     os.initgroups(unit.one("User"), group)
     os.setresgid(group, group, group)
+    prctl(PR_SET_KEEPCAPS, 1)
     os.setresuid(user, user, user)
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
+    keep(kept)
     assert unit.one("KeyringMode") == "private"
     LIBC.syscall(number_of("keyctl"), KEYCTL_JOIN_SESSION_KEYRING, None)
     assert unit.yes("NoNewPrivileges")
     prctl(PR_SET_NO_NEW_PRIVS, 1)
+
+
+def keep(capabilities):
+    """Have just these capabilities, and let the program have them too."""
+    bits = sum(1 << one for one in capabilities)
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
+    sets = (ctypes.c_uint32 * 6)(
+        *[bits] * 3, 0, 0, 0
+    )  # effective, permitted, inheritable; then their high halves
+    if LIBC.syscall(number_of("capset"), header, sets):
+        raise OSError(ctypes.get_errno(), "capset")
+    for one in capabilities:
+        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, one)
 
 
 # --- the program ------------------------------------------------------------------------------------------
@@ -234,8 +255,9 @@ def environment(unit, names):
         "USER": user.pw_name,
         "SHELL": user.pw_shell,
         "STATE_DIRECTORY": f"/var/lib/{unit.one('StateDirectory')}",
-        "RUNTIME_DIRECTORY": f"/run/{unit.one('RuntimeDirectory')}",
     }
+    if unit.one("RuntimeDirectory"):
+        told["RUNTIME_DIRECTORY"] = f"/run/{unit.one('RuntimeDirectory')}"
     told |= {name: os.environ[name] for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC") if name in os.environ}
     if "WATCHDOG_USEC" in told:
         told["WATCHDOG_PID"] = str(os.getpid())

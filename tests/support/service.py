@@ -18,16 +18,26 @@ from pathlib import Path
 from support.policy_client import PolicyClient
 
 SANDBOX = Path(__file__).with_name("sandbox.py")
-UNIT = "/usr/local/lib/systemd/system/gatepost.service"
+UNITS = "/usr/local/lib/systemd/system"
+DAEMON, FIREWALL = "gatepost.service", "gatepost-firewall.service"
 PORT = 10023
 NOTIFY = "/run/systemd/notify"
 SECONDS = 20.0
 
 
-def inside(box, code):
+def inside(box, code, unit=DAEMON):
     """What a Python program prints that runs in the service's sandbox."""
     done = subprocess.run(
-        [*box.entered, sys.executable, SANDBOX, UNIT, "", "/opt/gatepost/bin/python", "-Ic", code],
+        [
+            *box.entered,
+            sys.executable,
+            SANDBOX,
+            f"{UNITS}/{unit}",
+            "",
+            "/opt/gatepost/bin/python",
+            "-Ic",
+            code,
+        ],
         capture_output=True,
         text=True,
         check=False,
@@ -39,10 +49,11 @@ def inside(box, code):
 
 
 class Service:
-    """What systemd does for gatepost.service and gatepost.socket."""
+    """What systemd does for gatepost.service and gatepost.socket, or for another unit."""
 
-    def __init__(self, box, *, sockets=True):
+    def __init__(self, box, *, sockets=True, unit=DAEMON):
         self.box = box
+        self.unit = unit
         self.process = None
         self.log = box.path("/var/log/gatepost-test")
         self._listener = self._listen() if sockets else None
@@ -78,7 +89,12 @@ class Service:
     def start(self):
         """Start it, and wait until it says that it is ready; what it said."""
         passed = [self._listener.fileno()] if self._listener else []
-        command = [sys.executable, SANDBOX, UNIT, " ".join(f"{number}=policy" for number in passed)]
+        command = [
+            sys.executable,
+            SANDBOX,
+            f"{UNITS}/{self.unit}",
+            " ".join(f"{number}=policy" for number in passed),
+        ]
         environment = {"PATH": os.environ["PATH"], "NOTIFY_SOCKET": NOTIFY, "WATCHDOG_USEC": "400000"}
         with self.log.open("ab") as log:
             self.process = self.box.start(

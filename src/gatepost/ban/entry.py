@@ -54,11 +54,9 @@ def line(entry: Entry, users: Collection[str]) -> bytes | None:
         entry: what journald has.
         users: numbers of those who are believed; empty: everybody.
     """
-    message = _octets(entry.message)
-    if message is None or not _is_name(entry.identifier) or (users and entry.user not in users):
-        return None
-    stamp = _stamp(entry.time)
-    if not stamp:
+    message, stamp = _octets(entry.message), _stamp(entry.time)
+    believed = not users or (isinstance(entry.user, str) and entry.user in users)
+    if message is None or not stamp or not believed or not _is_name(entry.identifier):
         return None
     host = entry.host if _is_name(entry.host) else "localhost"
     process = f"[{entry.process}]" if _is_number(entry.process) else ""

@@ -186,7 +186,7 @@ class Follower:
         for spot in sorted(spots, key=lambda spot: spot.blank):  # what fits any file comes last
             found = self._of(spot, None if file in ours else file, parts)
             if found is None:
-                self.lost.gone += 1
+                self.lost.gone += not spot.blank
             elif found not in ours:
                 ours.append(found)
         older = [one for one in ours if one is not file]
@@ -202,10 +202,11 @@ class Follower:
         for held in self._held:
             if held.file.identity == identity:
                 return held.file
+        if spot.blank:  # told apart by time: a number may have gone to another file, and any content fits
+            return None
         for part in sorted(parts, key=lambda part: (part.device, part.inode) != identity):
             same = (part.device, part.inode) == identity
-            maybe_copy = not spot.blank and is_part(self._real.name, part.name)
-            if (same or maybe_copy) and (found := self._opened(part, spot)):
+            if (same or is_part(self._real.name, part.name)) and (found := self._opened(part, spot)):
                 return found
         return None
 

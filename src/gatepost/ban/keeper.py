@@ -26,6 +26,8 @@ class Change(msgspec.Struct, frozen=True):
 
     put: tuple[Ban, ...] = ()
     removed: tuple[str, ...] = ()
+    never: tuple[str, ...] | None = None
+    """Networks that are never banned; None: as before."""
 
 
 class Watcher:
@@ -60,6 +62,8 @@ class Keeper:
         self.table = BanTable()
         self.trouble = ""
         """Why bans cannot be kept now; empty when all is well."""
+        self.never: tuple[str, ...] = ()
+        """Networks that are never banned, for the firewall."""
         self._version = -1
         self._watchers: set[Watcher] = set()
         self._parse = lru_cache(16384)(parse_address)
@@ -95,6 +99,12 @@ class Keeper:
             self.table.remove(network)
         self._tell(Change(removed=tuple(ban.network for ban in gone)))
         return gone
+
+    def spare(self, never: tuple[str, ...]) -> None:
+        """Let whoever watches know which networks are never banned."""
+        if never != self.never:
+            self.never = never
+            self._tell(Change(never=never))
 
     async def refresh(self) -> None:
         """Take over what others changed in the store; never raises."""
@@ -134,6 +144,6 @@ class Keeper:
         self._tell(Change(put, removed))
 
     def _tell(self, change: Change) -> None:
-        if change.put or change.removed:
+        if change.put or change.removed or change.never is not None:
             for watcher in self._watchers:
                 watcher.tell(change)

@@ -68,9 +68,11 @@ class JailOptions(Options, frozen=True):
     logs: tuple[str, ...] = ()
     """Logs that this jail reads; empty: those of `[ban]`."""
     findtime: Duration | None = None
-    """Empty, here and in the next two: as `[ban]` says."""
+    """Offences within this time are counted together. Without it, as `[ban]` says."""
     maxretry: Annotated[float, Meta(gt=0, le=10_000)] | None = None
+    """Points that lead to a ban; what a `filter` finds is a point each. Without it, as `[ban]` says."""
     bantime: Duration | None = None
+    """How long a first ban lasts. Without it, as `[ban]` says."""
     ignoreip: str | tuple[str, ...] = ()
     """Addresses and networks that this jail never bans: a list, or one text with blanks between them. What
     is no address is left out, with a warning."""

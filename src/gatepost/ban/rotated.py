@@ -31,9 +31,9 @@ def is_part(log: str, name: str) -> bool:
 
 
 def younger(log: str, parts: Iterable[Part], than: Part | None, modified: int) -> list[Part]:
-    """The parts of `log` written after the part `than`, the oldest first.
+    """The parts of `log` written after the part `than`, itself last written to at `modified`; oldest first.
 
-    Where that one is gone, those last written to after the time `modified`.
+    Where that one is gone, time alone tells. A name alone never does: others count in other ways.
     """
     others = [part for part in parts if part != than and is_part(log, part.name)]
     if than is None or not is_part(log, than.name):
@@ -41,7 +41,9 @@ def younger(log: str, parts: Iterable[Part], than: Part | None, modified: int) -
         return sorted(found, key=lambda part: part.modified)
     dated, age = _age(log, than.name)
     aged = [(_age(log, part.name), part) for part in others]
-    later = [(key, part) for key, part in aged if key[0] == dated and key[1] > age]
+    later = [
+        (key, part) for key, part in aged if key[0] == dated and key[1] > age and part.modified >= modified
+    ]
     return [part for _, part in sorted(later, key=lambda pair: pair[0])]
 
 

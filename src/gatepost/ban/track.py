@@ -120,7 +120,7 @@ class Track:
             del self._windows[network]
 
     def _find_networks(self, address: str) -> tuple[tuple[str, Level], ...]:
-        if ":" not in address and len(self._levels[4]) == 1:  # as nearly all are: it is its own network
+        if len(self._levels[4]) == 1 and address.replace(".", "").isdigit():  # as nearly all are
             return ((address, self._levels[4][0]),)
         parsed = parse_address(address)
         if parsed is None:

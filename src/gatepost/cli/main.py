@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "config": ("config", "Check, show and explain the configuration."),
     "postfix": ("postfix", "Put Gatepost in front of a Postfix, take it back, look at what is there."),
     "import": ("import_", "Move over from postgrey and from Postfix access maps."),
+    "firewall": ("firewall", "Shut out who is banned, by nftables; a process of its own."),
     "lab": ("lab", "A private Internet with a real Postfix, to try Gatepost in."),
 }
 """Command: module in this folder, and a sentence for `--help`."""

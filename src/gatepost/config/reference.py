@@ -204,8 +204,8 @@ def example() -> str:
 
 def _many_lines(section: Section) -> list[str]:
     lines = ["# Stands once for each."]
-    if not section.defaults:
-        lines += [f"#{section.head}", *_option_lines(section.options)]
+    if not section.defaults:  # what must be given has no default to show: all of it stays prose
+        lines += [f"# {section.head}", *(_as_prose(line) for line in _option_lines(section.options))]
     if section.like:
         lines += [f"# The options are those of [[{section.like}]]."]
     for number, item in enumerate(section.defaults):
@@ -217,12 +217,17 @@ def _many_lines(section: Section) -> list[str]:
     return lines
 
 
+def _as_prose(line: str) -> str:
+    return line if not line or line.startswith("# ") else f"# {line[1:]}"
+
+
 def _option_lines(options: Iterable[Option], values: dict[str, Any] | None = None) -> list[str]:
     lines: list[str] = []
     for option in options:
         value = (values or {}).get(option.name, option.default)
-        shown = f"{toml_key(option.name)} = {toml_value(value) if value is not None else '…'}"
-        lines += ["", *_prose(option.text), f"#{shown}" if value is not None else f"# {shown}"]
+        given = value is not None and value is not msgspec.UNSET
+        shown = f"{toml_key(option.name)} = {toml_value(value) if given else '…'}"
+        lines += ["", *_prose(option.text), f"#{shown}" if given else f"# {shown}"]
     return lines[1:]
 
 

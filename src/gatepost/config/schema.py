@@ -18,6 +18,7 @@ from gatepost.dnslist.options import WatchOptions
 from gatepost.engine.profile import PROFILES, ScoreOptions, Worth
 from gatepost.engine.rules import catalogue
 from gatepost.engine.verdict import SCORE, layered
+from gatepost.firewall.options import FirewallOptions
 from gatepost.observe.log import LogOptions
 from gatepost.options import Duration, Options
 from gatepost.postfix.ours import OursOptions
@@ -58,6 +59,7 @@ class Config(Options, frozen=True):
     ban: BanOptions = BanOptions()
     jail: tuple[JailOptions, ...] = ()
     """Jails of one's own, beside the one that `[ban]` describes."""
+    firewall: FirewallOptions = FirewallOptions()
     rules: dict[str, Worth] = msgspec.field(default_factory=dict)
     """What rules are worth: a pattern over rule names, and points, `"pass"`, `"defer"`, `"reject"`,
     `"excuse"`, or 0 to only watch. The first pattern that matches counts; the profile's own patterns come

@@ -22,7 +22,7 @@ from gatepost.ban.fail2ban.trouble import FilterError
 from gatepost.network import parse_address
 
 MAX_LINE = 4096
-"""Octets of a line that is looked at. A longer one is passed over: its writer could choose where to cut it."""
+"""Octets of a line that is looked at. A longer one is passed over: its writer would choose the cut."""
 MAX_USER = 320
 """Characters kept of a user's name."""
 
