@@ -90,6 +90,7 @@ def test_files_are_read_in_the_order_of_fail2ban(tmp_path):
     [
         (["/usr/bin/python3", "/usr/local/bin/gatepost", "firewall", "-v"], True),
         (["gatepost", "firewall"], True),
+        (["python3", "-m", "gatepost", "firewall"], True),
         (["/usr/local/bin/gatepost", "run"], False),
         (["grep", "-r", "gatepost", "firewall"], False),
         (["gatepost"], False),

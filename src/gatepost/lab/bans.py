@@ -56,7 +56,7 @@ def play() -> BansReport:
         tried = _offend(act)
         _settle(act)
         rows = tuple(_rows(tried, act))
-        trials = (_hopped(act), *_forwarded(act), *_flushed(act), _short(act), *_restarted(act))
+        trials = (_hopped(act), *_forwarded(act), *_flushed(act), _short(act), *_restarted(act), *_asked(act))
     return BansReport(rows=rows, trials=trials, seconds=round(time.monotonic() - began, 1))
 
 
@@ -139,9 +139,9 @@ def _hopped(act: Act) -> Trial:
 
 def _forwarded(act: Act) -> Iterator[Trial]:
     """The port that leads to the container."""
-    ways = (cast.OUR_SECOND_ADDRESS, offenders.MX)
-    yield _trial("a forwarded port is closed to the guesser", not act.connects(GUESSER.address, *ways))
-    yield _trial("a forwarded port greets the honest server", act.connects(HONEST.address, *ways))
+    there = cast.OUR_SECOND_ADDRESS
+    yield _trial("a forwarded port is closed to the guesser", not act.connects(GUESSER.address, there))
+    yield _trial("a forwarded port greets the honest server", act.connects(HONEST.address, there))
 
 
 def _flushed(act: Act) -> Iterator[Trial]:
@@ -179,6 +179,25 @@ def _restarted(act: Act) -> Iterator[Trial]:
     held = not act.connects(GUESSER.address) and before == {*act.bans()}
     yield _trial("and after both were started again", held, seconds)
     yield _trial("the honest server delivers to the end", _delivers(act))
+
+
+def _asked(act: Act) -> Iterator[Trial]:
+    """There is no firewall, but Postfix asks before its greeting."""
+    act.stop("firewall")
+    act.gate.command("firewall", "--remove")
+    greeted = act.greeting(GUESSER.address, offenders.SUBMISSION).code
+    yield _trial("without the firewall the guesser is greeted again", greeted == 220)
+    act.apply("--ban-at-connect")
+    said = [act.greeting(GUESSER.address, port) for port in (offenders.MX, offenders.SUBMISSION)]
+    refused = all(reply.code == 521 for reply in said)
+    yield _trial("until Postfix asks before its greeting: 521, and no password is tried", refused)
+    yield _trial("a user logs in and the honest server delivers then", _logs_in(act) and _delivers(act))
+    act.stop("run")
+    yield _trial("and while nobody answers Postfix", _logs_in(act) and _delivers(act))
+
+
+def _logs_in(act: Act) -> bool:
+    return act.outside(lambda: offenders.log_in_and_mail(ADMIN.address)).code == 250
 
 
 def _delivers(act: Act) -> bool:

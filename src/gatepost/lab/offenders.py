@@ -14,7 +14,7 @@ from gatepost.lab import cast, zones
 from gatepost.lab.cast import Record
 from gatepost.lab.client import Dialogue
 
-PATIENCE = 2.0
+PATIENCE = 3.0
 """Seconds that somebody waits who may have been shut out."""
 MX, SUBMISSION = 25, 587
 TRIES = 30
@@ -125,6 +125,11 @@ def mail(address: str, *first: str, port: int = MX) -> Attempt:
     """Send a mail to one of our users."""
     begun = ("EHLO honest.example", *first, "MAIL FROM:<a@honest.example>", f"RCPT TO:<{cast.ANNA}>", "DATA")
     return act(address, port, *begun, "Subject: x\r\n\r\nx\r\n.")
+
+
+def log_in_and_mail(address: str) -> Attempt:
+    """What a user does who knows the password."""
+    return mail(address, login(cast.PASSWORD), port=SUBMISSION)
 
 
 def until_shut_out(do: Callable[[str], Attempt], address: str) -> Iterator[Attempt]:

@@ -83,10 +83,10 @@ def runs(programs: Iterable[list[str]], name: str, *arguments: str) -> bool | No
     known = [*programs]
     if not known:
         return None
-    wanted = (name, *arguments)
+    wanted = [name, *arguments]
     return any(
-        tuple([words[at].rpartition("/")[2], *words[at + 1 :]][: len(wanted)]) == wanted
-        for words in known
+        [words[at].rpartition("/")[2], *words[at + 1 :]][: len(wanted)] == wanted
+        for words in ([one for one in line if one != "-m"] for line in known)
         for at in range(min(2, len(words)))
     )
 
