@@ -68,15 +68,16 @@ def _by_structure(head: bytes, message: bytes) -> Iterator[str]:
                 yield str(address)
 
 
-# sshd: what follows the last address is its own, so nobody can have written another one after it.
-# Of "Received disconnect" the end is the client's, and its address comes first.
+# sshd: what follows the last address is its own, so nobody can have written another one after it; behind
+# "ssh2:" stands a key, with a name that its owner gave it. Of "Received disconnect" the end is the client's,
+# and its address comes first.
 _SSHD = re.compile(rb"sshd(?:-session)?")
 _STRUCTURES = tuple(
     (program, re.compile(pattern, re.DOTALL))
     for program, pattern in (
         (
             _SSHD,
-            rb"(?:error: |fatal: )?(?:PAM: )?(?:Failed \S+ for |Accepted \S+ for |Invalid user |"
+            rb"(?!.* ssh\d*: )(?:error: |fatal: )?(?:PAM: )?(?:Failed \S+ for |Accepted \S+ for |Invalid user |"
             rb"maximum authentication attempts exceeded for |Bad protocol version identification |"
             rb"Connection (?:closed|reset) by |Disconnected from ).*?(?:^| )"
             + _ADDRESS + _PORT + rb"(?: ssh\d*)?(?: \[preauth\])?\s*\Z",

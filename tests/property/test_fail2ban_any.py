@@ -1,0 +1,100 @@
+"""Filter files and lines can be anything: a filter or FilterError, and no line makes a filter raise."""
+
+import time
+from contextlib import suppress
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gatepost.ban.fail2ban.engine import Compiled, Late
+from gatepost.ban.fail2ban.files import read_file
+from gatepost.ban.fail2ban.load import load
+from gatepost.ban.fail2ban.stamps import Stamps
+from gatepost.ban.fail2ban.trouble import FilterError
+from gatepost.ban.fail2ban.trust import trusted
+
+PIECES = st.sampled_from(
+    [
+        "[Definition]\n", "[Init]\n", "[DEFAULT]\n", "[INCLUDES]\n", "[Init?x=y]\n", "failregex = ", "ignoreregex = ",
+        "prefregex = ", "before = own.conf\n", "after = b.conf\n", "maxlines = 1\n", "datepattern = ", "mode = x\n", "a = ",
+        "%(a)s", "%(known/failregex)s", "%(x/y)s", "%%", "%", "<a>", "<mode>", "<mdre-<mode>>", "<x/y>", "mdre-x = ",
+        "<HOST>", "<ADDR>", "<F-ID>", "</F-ID>", "<F-MLFID>", "</F-MLFID>", "<F-CONTENT>", "</F-CONTENT>", "<SKIPLINES>",
+        "^", "$", ".*", "(", ")", "(?:", "(?!", "(?<=", "(?P<a>", "(?P=a)", "(?i)", "[", "]", "[^", "|", "*", "+", "{2}",
+        "{9,}", "\\1", "\\d", "\\", "x", "é", "\n", "\n    ", "# r\n", " ; r", "{^LN-BEG}", "{DATE}", "%%Y", "\0",
+    ]
+)  # fmt: skip
+FILES = st.one_of(
+    st.text(max_size=200),
+    st.lists(PIECES, max_size=30).map("".join),
+    st.lists(PIECES, max_size=20).map(
+        lambda pieces: "[Definition]\nfailregex = " + "".join(pieces) + " <HOST>\n"
+    ),
+)
+LINE_PIECES = st.sampled_from(
+    [b"Nov 28 08:39:29 ", b"2026-11-28T08:39:29Z ", b"mx ", b"sshd[1]: ", b"x", b"192.0.2.1", b"2001:db8::1", b"::", b"[", b"]",
+     b" port 22", b"\xff", b"\0", b"\n", b" ", b"a" * 300, b"from "]
+)  # fmt: skip
+LINES = st.one_of(st.binary(max_size=200), st.lists(LINE_PIECES, max_size=25).map(b"".join))
+SHIPPED = ["lost connection after AUTH from (.*)\\[<HOST>\\]", "^.*<HOST>(?! port)", "<F-ID>.*</F-ID>$"]
+
+
+def asked(loaded, lines):
+    for number, match in loaded.scan(lines):
+        assert 0 <= number < len(lines)
+        assert trusted(match, lambda _: "") in (True, False)
+
+
+@given(FILES, FILES, st.lists(LINES, max_size=5))
+@settings(deadline=None)
+def test_any_text_is_a_filter_or_refused(text, other, lines):
+    files = {"/f/own.conf": text, "/f/b.conf": other}
+    with suppress(FilterError):
+        asked(load("/f/own.conf", read=files.get), lines)
+
+
+@given(st.binary(max_size=100))
+def test_any_octets_are_a_file_of_text_or_refused(tmp_path_factory, octets):
+    file = tmp_path_factory.mktemp("f") / "own.conf"
+    file.write_bytes(octets)
+    with suppress(FilterError):
+        assert read_file(str(file)) == octets.decode().replace("\r\n", "\n")
+
+
+@given(st.text(max_size=60), st.text(max_size=30))
+@settings(deadline=None)
+def test_any_text_is_what_a_jail_calls_its_filter(source, mode):
+    with suppress(FilterError):
+        load(source, mode, read={}.get)
+
+
+@given(st.sampled_from(SHIPPED), st.lists(LINES, max_size=8))
+@settings(deadline=None)
+def test_no_line_makes_a_filter_raise(source, lines):
+    asked(load(source), lines)
+
+
+@given(
+    st.lists(
+        st.sampled_from(["%Y", "%b", "%", "{DATE}", "EPOCH", "{EPOCH}", "(", ")", "^", "**", "x", "[", "$"]),
+        max_size=6,
+    ),
+    LINES,
+)
+@settings(deadline=None)
+def test_any_datepattern_cuts_or_is_refused(pieces, line):
+    with suppress(FilterError):
+        rest, stamp = Stamps(["".join(pieces)]).cut(line, Late())
+        assert len(rest) + len(stamp) == len(line)
+
+
+@given(
+    st.sampled_from(["(a+)+", "(a|a?)+", "(a*)*b", "(?:a+b?)+c", "(.*)*x", "(\\w+\\s?)*!"]),
+    st.booleans(),
+    st.integers(1, 4000),
+)
+@settings(deadline=None, max_examples=25)
+def test_no_pattern_takes_without_end(pattern, looks, length):
+    compiled = Compiled(f"^{pattern}{'(?!b)' if looks else ''}$")
+    started = time.monotonic()
+    compiled.search(b"a" * length + b"!\n", Late())
+    assert time.monotonic() - started < 1
