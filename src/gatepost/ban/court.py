@@ -18,7 +18,7 @@ from gatepost.ban.justice import Justice
 from gatepost.ban.keeper import Keeper
 from gatepost.ban.offence import Offence
 from gatepost.ban.options import BanOptions
-from gatepost.ban.table import one_form
+from gatepost.ban.table import lasts, one_form
 from gatepost.ban.track import Sentence, reason
 from gatepost.clock import Clock
 from gatepost.network import known_address, parse_network
@@ -146,7 +146,7 @@ class Court:
         except StoreError:
             past = None
         if past is not None and now - past.until <= self.options.forget:
-            times = past.times + 1
+            times = past.times + (past.until <= now)  # one in force came of the same deeds, from another jail
         return Ban(
             network=name,
             since=now,
@@ -158,7 +158,20 @@ class Court:
             evidence=sentence.evidence,
         )
 
+    def _longest(self, bans: list[Ban]) -> list[Ban]:
+        """One for each network, and none that would shorten what is in force.
+
+        Several jails may sentence a client for the same line, and people may have banned it meanwhile.
+        """
+        found: dict[str, Ban] = {}
+        for ban in bans:
+            before = found.get(ban.network) or self._keeper.table.get(ban.network)
+            if before is None or lasts(before) < lasts(ban):
+                found[ban.network] = ban
+        return list(found.values())
+
     async def _ban(self, bans: list[Ban]) -> None:
+        bans = self._longest(bans)
         if not bans:
             return
         if self.observe:

@@ -47,7 +47,7 @@ class BanTable:
         number, version, found = int(address), address.version, None
         for (of, shift), heads in self._by_prefix.items():
             ban = heads.get(number >> shift) if of == version else None
-            if ban is not None and _lasts(ban) > now and (found is None or _lasts(ban) > _lasts(found)):
+            if ban is not None and lasts(ban) > now and (found is None or lasts(ban) > lasts(found)):
                 found = ban
         return found
 
@@ -80,7 +80,8 @@ def overlaps(network: Network, others: Iterable[Network] | NetworkSet) -> Networ
     return next((o for o in others if o.version == network.version and o.overlaps(network)), None)
 
 
-def _lasts(ban: Ban) -> float:
+def lasts(ban: Ban) -> float:
+    """When it ends, in seconds since 1970; infinite for one without end."""
     return float("inf") if ban.until is None else ban.until
 
 
