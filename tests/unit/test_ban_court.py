@@ -329,6 +329,22 @@ def test_what_others_change_in_the_store_is_noticed_and_told():
     asyncio.run(play())
 
 
+def test_a_ban_made_before_does_not_hold_for_whom_the_configuration_excepts_now():
+    async def play():
+        clock = FakeClock()
+        keeper = Keeper(MemoryBans(clock), clock)
+        await keeper.put([ban(clock, "192.0.2.1"), ban(clock, "2001:db8::/48")])
+
+        keeper.spare(("192.0.2.0/30", "2001:db8::5/128"))
+
+        assert keeper.covering("192.0.2.1") is None
+        assert keeper.covering("2001:db8::5") is None
+        assert not keeper.covers(parse_address("2001:db8::5"))
+        assert keeper.covering("2001:db8::6")
+
+    asyncio.run(play())
+
+
 def test_a_watcher_that_is_too_slow_knows_that():
     async def play():
         keeper = Keeper(MemoryBans(), FakeClock())

@@ -20,7 +20,7 @@ from gatepost.wire.maillog import Event, Kind, Parser, text
 MAILS = 10_000
 """Refused mails remembered, so that each counts once; and references that were met."""
 SAME_MAIL = 10.0
-"""Seconds between two refusals of one mail at most: nothing in a line tells one mail of a sender from his next."""
+"""Seconds between two refusals of one mail at most: no line tells a mail of a sender from his next."""
 MOST_REFUSED = 20
 """Refusals of one mail at most: after so many errors Postfix hangs up (smtpd_hard_error_limit)."""
 _RECIPIENT = re.compile(rb" to=<([^>]{0,320})")
