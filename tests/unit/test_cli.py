@@ -165,6 +165,20 @@ def test_entries_come_and_go_without_a_daemon(gatepost):
     assert [0, 1] == removed
 
 
+def test_who_must_not_be_banned_is_not_banned_without_a_daemon_either(gatepost):
+    with gatepost.config.open("a") as file:
+        file.write('[ours]\nread_postfix = false\nnetworks = ["10.0.0.0/8"]\n[ban]\nnever = ["203.0.113.7"]\n')
+    never = ["127.0.0.1", "10.1.2.3", "203.0.113.7", "0.0.0.0/0", "::/0", "192.0.2.0/24"]
+
+    status, said, complaints = gatepost("ban", "add", *never, "192.0.2.9")
+    listed = json.loads(gatepost("ban", "list", "--json")[1])["bans"]
+
+    assert (1, ["192.0.2.9"]) == (status, [ban["network"] for ban in listed])
+    assert never == [line.split(": not banned")[0] for line in complaints.splitlines()]
+    assert "192.0.2.9: banned" in said
+    assert [1, 0] == [gatepost("ban", "add", n, "--force")[0] for n in ("::/0", "192.0.2.0/24")]
+
+
 def test_entries_of_files_are_listed_with_their_place(gatepost, tmp_path):
     (tmp_path / "helo").write_text("# ours\nmail.example.org    OK\nbad.example.org\n    REJECT go away\n")
     (tmp_path / "grey").write_text("/^mail[0-9]+\\.example\\.org$/  # theirs\n")

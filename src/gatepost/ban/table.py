@@ -5,6 +5,9 @@ from collections.abc import Iterable, Iterator
 from gatepost.network import Address, Network, NetworkSet, parse_address, parse_network
 from gatepost.store.base import Ban
 
+WIDE_IPV4, WIDE_IPV6 = 32, 64
+"""Prefixes of what is one client; a ban of more shuts out its neighbours, too."""
+
 
 class BanTable:
     """Bans by network: one dictionary for each prefix length in use."""
@@ -73,6 +76,11 @@ def one_form(text: str) -> str:
         address = parse_address(text)
         return "" if address is None else str(address)
     return str(network.network_address) if network.prefixlen == network.max_prefixlen else str(network)
+
+
+def is_wide(network: Network) -> bool:
+    """Whether a ban of it shuts out more than one client."""
+    return network.prefixlen < (WIDE_IPV4 if network.version == 4 else WIDE_IPV6)
 
 
 def overlaps(network: Network, others: Iterable[Network] | NetworkSet) -> Network | None:

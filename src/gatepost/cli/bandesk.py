@@ -7,13 +7,15 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from gatepost.ban.justice import Justice
 from gatepost.ban.keeper import Keeper
-from gatepost.ban.table import BanTable
+from gatepost.ban.table import BanTable, is_wide
 from gatepost.cli.desk import become_owner
 from gatepost.cli.trouble import CommandError
 from gatepost.clock import SystemClock
 from gatepost.config.schema import Config
 from gatepost.network import parse_address, parse_network
+from gatepost.postfix.ours import interface_addresses, read_ours
 from gatepost.server.control_client import ControlError, NoDaemonError, call
 from gatepost.store.base import Ban, Bans, StoreError
 from gatepost.store.open import open_beside
@@ -41,12 +43,33 @@ class BanDesk:
         """Ban these; what was done, and whom not and why."""
 
         async def directly(store: Bans) -> dict[str, Any]:
-            mine = [msgspec.structs.replace(ban, origin=ban.origin or f"somebody {_user()}") for ban in bans]
-            await store.put(mine)
-            return {"put": [ban.network for ban in bans], "refused": {}, "covers": {}}
+            refused = await self._refused(store, bans, force=force)
+            taken = [
+                msgspec.structs.replace(ban, origin=ban.origin or f"somebody {_user()}")
+                for ban in bans
+                if ban.network not in refused
+            ]
+            await store.put(taken)
+            return {"put": [ban.network for ban in taken], "refused": refused, "covers": {}}
 
         arguments = {"bans": msgspec.to_builtins(list(bans)), "force": force}
         return self._ask("ban.put", arguments, directly, change=True)
+
+    async def _refused(self, store: Bans, bans: Sequence[Ban], *, force: bool) -> dict[str, str]:
+        """Those that must not be banned, and why, as far as that can be told without the daemon."""
+        terms, now = self._config.ban, self._clock.now()
+        ours = await read_ours(self._config.ours, self._clock)
+        justice = Justice(ours, terms.never, interface_addresses(), terms.trust)
+        justice.recall(await store.trusted(now - terms.trust))
+        refused = {}
+        for ban in bans:
+            network = parse_network(ban.network)
+            why = "no address or network" if network is None else justice.forbids(network, now)
+            if network is not None and not why and is_wide(network) and not force:
+                why = "who in it delivered mail lately is not known without a daemon; --force bans it"
+            if why:
+                refused[ban.network] = why
+        return refused
 
     def remove(self, networks: Sequence[str]) -> Sequence[str]:
         """End the bans of exactly these networks; of which there were some."""
