@@ -2,7 +2,7 @@
 
 import asyncio
 import getpass
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,11 +16,15 @@ from gatepost.clock import SystemClock
 from gatepost.config.schema import Config
 from gatepost.network import parse_address, parse_network
 from gatepost.postfix.ours import interface_addresses, read_ours
+from gatepost.server.control import MAX_LINE
 from gatepost.server.control_client import ControlError, NoDaemonError, call
 from gatepost.store.base import Ban, Bans, StoreError
 from gatepost.store.open import open_beside
 
 Result = TypeVar("Result")
+
+OCTETS = MAX_LINE - 4096
+"""Octets of bans in one request to the daemon, which takes no more than MAX_LINE."""
 
 
 class BanDesk:
@@ -156,6 +160,21 @@ class BanDesk:
                 await store.close()
         except StoreError as error:
             raise CommandError(str(error)) from None
+
+
+def fitting(bans: Iterable[Ban]) -> Iterator[list[Ban]]:
+    """Parts that fit into a request each."""
+    batch: list[Ban] = []
+    octets = 0
+    for ban in bans:
+        length = len(msgspec.json.encode(ban)) + 1
+        if batch and octets + length > OCTETS:
+            yield batch
+            batch, octets = [], 0
+        batch.append(ban)
+        octets += length
+    if batch:
+        yield batch
 
 
 def _user() -> str:
