@@ -298,6 +298,31 @@ def test_trust_is_written_once_in_a_while_and_recalled():
     assert [] == again.offend(ADMIN, times=9)
 
 
+def test_a_reload_forgets_nothing_of_what_was_counted_or_of_whom_somebody_spoke_for():
+    world, after = World(), World()
+    world.offend(times=4)
+    world.court.speak(ADMIN, "login")
+    world.offend(ADMIN, times=1)
+
+    after.court.take_over(world.court)
+
+    assert [] == after.offend(ADMIN, times=50)
+    assert [GUESSER] == after.offend(times=1)
+    assert [ADMIN] == [trusted.address for trusted in after.justice.unwritten()]
+    assert (5, 51) == (after.court.offences["auth.failed"], len(after.court.spared))
+
+
+def test_what_could_not_be_written_is_still_owed():
+    world = World()
+    world.court.speak(ADMIN, "login")
+    failed = world.justice.unwritten()
+    world.court.speak(GUESSER, "login")
+
+    world.justice.owe(failed)
+
+    assert [ADMIN, GUESSER] == [trusted.address for trusted in world.justice.unwritten()]
+
+
 @pytest.mark.parametrize("network", ["0.0.0.0/0", "10.0.0.0/7", "127.0.0.0/8", "172.16.0.0/12", "::/0"])
 def test_what_covers_us_must_not_be_banned_by_anybody(network):
     assert World().justice.forbids(parse_network(network), 0.0)

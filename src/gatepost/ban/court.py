@@ -82,6 +82,15 @@ class Court:
         self._sentences: deque[tuple[Jail, Sentence]] = deque(maxlen=MAX_SENTENCES)
         self._work = asyncio.Event()
 
+    def take_over(self, old: "Court") -> None:
+        """Go on where another one stood: with what was counted, and with whom somebody spoke for."""
+        self.justice.take_over(old.justice)
+        self.offences, self.banned, self.suspended = old.offences, old.banned, old.suspended
+        self.spared, self.observed = old.spared, old.observed
+        for name, jail in self.jails.items():
+            if name in old.jails:
+                jail.take_over(old.jails[name])
+
     def accuse(self, jail: Jail, offence: Offence) -> None:
         """Count an offence in a jail; never waits, never raises."""
         address = known_address(offence.address)
