@@ -190,7 +190,8 @@ class Guard:
         if self.witness is not None:
             known = await self._places() | standing  # what could not be written is not to be read twice
             paths = [Path(name) for name in self._sources if name != JOURNAL]
-            self.logs = LogFiles(paths, _read_places(paths, known), self._clock, self._hand_over)
+            places = _read_places(paths, known)
+            self.logs = LogFiles(paths, places, self._clock, self._hand_over, self.court.caught_up)
             work.append(self.logs.run())
             if JOURNAL in self._sources:
                 self.journal = JournalLog(self._hand_over_entries, known.get(JOURNAL, ""))

@@ -199,6 +199,25 @@ def test_a_wide_ban_that_covers_somebody_trusted_is_not_made():
     assert [] == world.banned()
 
 
+def test_who_waits_for_the_court_makes_it_forget_no_sentence():
+    world = World(options=BanOptions(tracked=100_000))
+
+    async def play():
+        work = asyncio.ensure_future(world.court.run())
+        for n in range(12_000):
+            seen = Offence(world.clock.now(), f"203.{n >> 16}.{n >> 8 & 255}.{n & 255}", "auth.failed", 5.0)
+            world.court.accuse(world.court.jails["mail"], seen)
+            if n % 1000 == 0:
+                await world.court.caught_up()
+        while len(world.keeper.table) < 12_000:
+            await asyncio.sleep(0)
+        work.cancel()
+
+    asyncio.run(asyncio.wait_for(play(), 60))
+
+    assert 12_000 == world.court.banned
+
+
 def test_a_jail_has_its_own_terms_and_exceptions():
     guide = JailOptions(
         name="guide", filter="x <HOST>", maxretry=2, bantime=Duration(60), ignoreip="::1 192.0.2.8 x.y"

@@ -28,6 +28,10 @@ log = logging.getLogger("gatepost.ban")
 
 MAX_SENTENCES = 10_000
 """Sentences that may wait at once; beyond, the oldest is forgotten: its network will offend again."""
+WAITING = 1000
+"""Sentences that may wait while more of a log is read."""
+AT_ONCE = 500
+"""Sentences judged together."""
 REMEMBERED = 1000
 """Bans remembered that would have been, in observe mode, and networks that were spared."""
 
@@ -81,6 +85,7 @@ class Court:
         self._asked = asked
         self._sentences: deque[tuple[Jail, Sentence]] = deque(maxlen=MAX_SENTENCES)
         self._work = asyncio.Event()
+        self._near_the_end = asyncio.Event()
 
     def take_over(self, old: "Court") -> None:
         """Go on where another one stood: with what was counted, and with whom somebody spoke for."""
@@ -109,6 +114,12 @@ class Court:
             self._sentences.append((jail, sentence))
             self._work.set()
 
+    async def caught_up(self) -> None:
+        """Wait until few sentences wait: whoever brings more than that would make some be forgotten."""
+        if len(self._sentences) > WAITING:
+            self._near_the_end.clear()
+            await self._near_the_end.wait()
+
     def speak(self, address: str, why: str) -> None:
         """Somebody spoke for this client: what was counted against it is forgotten, and it is trusted."""
         self.justice.trust(address, why, self._clock.now())
@@ -121,10 +132,11 @@ class Court:
             await self._work.wait()
             self._work.clear()
             while self._sentences:
-                waiting = [self._sentences.popleft() for _ in range(len(self._sentences))]
-                judged = await asyncio.gather(*(self._judge(*one) for one in waiting[:100]))
-                self._sentences.extendleft(reversed(waiting[100:]))
+                some = [self._sentences.popleft() for _ in range(min(AT_ONCE, len(self._sentences)))]
+                judged = await asyncio.gather(*(self._judge(*one) for one in some))
                 await self._ban([ban for ban in judged if ban is not None])
+                if len(self._sentences) <= WAITING:
+                    self._near_the_end.set()
 
     # --- one sentence ---------------------------------------------------------------------------------
 
