@@ -283,7 +283,17 @@ def test_offences_of_long_ago_count_nothing():
     for _ in range(50):
         world.court.accuse(world.court.jails["mail"], old)
 
-    assert 0 == world.court.offences["auth.failed"]
+    assert (0, 50) == (world.court.offences["auth.failed"], world.court.late)
+
+
+def test_a_stamp_of_the_future_does_not_keep_offences_for_ever():
+    world = World()
+    ahead = Offence(world.clock.now() + 40 * 86400, GUESSER, "auth.failed")
+    world.court.accuse(world.court.jails["mail"], ahead)
+
+    for _ in range(10):
+        world.clock.advance(700)
+        assert [] == world.offend(times=1)
 
 
 class Broken(MemoryBans):

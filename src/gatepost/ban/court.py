@@ -77,6 +77,8 @@ class Court:
         self.banned = 0
         self.suspended = 0
         """Offences not counted while we were ill."""
+        self.late = 0
+        """Offences that were over when they were read: of the time before the start, or in another zone."""
         self.spared: deque[Spared] = deque(maxlen=REMEMBERED)
         self.observed: deque[Ban] = deque(maxlen=REMEMBERED)
         """Who would have been banned."""
@@ -90,7 +92,8 @@ class Court:
     def take_over(self, old: "Court") -> None:
         """Go on where another one stood: with what was counted, and with whom somebody spoke for."""
         self.justice.take_over(old.justice)
-        self.offences, self.banned, self.suspended = old.offences, old.banned, old.suspended
+        self.offences, self.banned = old.offences, old.banned
+        self.suspended, self.late = old.suspended, old.late
         self.spared, self.observed = old.spared, old.observed
         for name, jail in self.jails.items():
             if name in old.jails:
@@ -100,8 +103,13 @@ class Court:
         """Count an offence in a jail; never waits, never raises."""
         address = known_address(offence.address)
         now = self._clock.now()
-        if address is None or offence.time < now - jail.findtime or self._keeper.covers(address):
+        if address is None or self._keeper.covers(address):
             return
+        if offence.time < now - jail.findtime:
+            self.late += 1
+            return
+        if offence.time > now:  # another clock, or ours was set: it would never be over
+            offence = msgspec.structs.replace(offence, time=now)
         if self._asked.trouble():
             self.suspended += 1
             return
