@@ -11,6 +11,7 @@ from gatepost.ban.justice import Justice
 from gatepost.ban.keeper import Keeper
 from gatepost.ban.offence import Offence
 from gatepost.ban.options import BanOptions, JailOptions
+from gatepost.ban.table import BanTable
 from gatepost.clock import FakeClock
 from gatepost.network import NetworkSet, parse_address, parse_network
 from gatepost.options import Duration
@@ -408,6 +409,22 @@ def test_a_watcher_that_is_too_slow_knows_that():
         assert watcher.lost
 
     asyncio.run(play())
+
+
+def test_the_bans_in_a_network_are_found():
+    clock = FakeClock()
+    names = ["192.0.2.1", "192.0.2.128/25", "192.0.0.0/16", "198.51.100.1", "2001:db8:7:1::/64", "::1"]
+    table = BanTable(ban(clock, name) for name in names)
+
+    def within(text):
+        return sorted(one.network for one in table.within(parse_network(text)))
+
+    assert ["192.0.2.1", "192.0.2.128/25"] == within("192.0.2.0/24")
+    assert ["192.0.2.1"] == within("192.0.2.1")
+    assert [] == within("192.0.2.129")
+    assert ["2001:db8:7:1::/64"] == within("2001:db8:7::/48")
+    assert sorted(names[:4]) == within("0.0.0.0/0")
+    assert sorted(names[4:]) == within("::/0")
 
 
 def test_of_several_bans_the_longest_covers():
