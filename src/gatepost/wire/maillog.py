@@ -125,7 +125,9 @@ class Wanted:
         """Want these kinds; of `LOST` after some commands (none: after any), of `REJECT` from a code on."""
         after = "|".join(sorted(lost_after)).encode("ascii") or rb"[A-Z-]"
         words = _WORDS | {
-            Kind.LOST: rb"\]: (?:lost connection|timeout) after (?:" + after + rb")",
+            Kind.LOST: rb"\]: (?:lost connection|timeout) after (?:"
+            + after
+            + rb")|-login: [^<]*\(disconnected while ",
             Kind.REJECT: rb": (?:milter-)?reject: [^ ]+ from [^ ]+: "
             + (rb"5" if lowest >= _FINAL else rb"[45]"),
         }
@@ -361,6 +363,8 @@ def _cleanup(message: bytes, seconds: float, tag: bytes) -> Event | None:
 
 _LOGIN_SERVICE = re.compile(rb"(imap|pop3|submission|managesieve)-login: (?:Info: )?([^<]*)")
 _ATTEMPTS = re.compile(rb"\(auth failed, (\d{1,6}) attempts?\b")
+_CUT = re.compile(rb"\(disconnected while authenticating, ")
+"""Dovecot waits before it says no, and at once says yes: a guesser need not wait to be told."""
 _RIP = re.compile(
     rb", rip=([0-9A-Fa-f.:]{2,45}), lip=[0-9A-Fa-f.:]{2,45}(?:, [^<>]*?)?(?:, session=<[A-Za-z0-9+/=]*>)?$"
 )
@@ -380,7 +384,8 @@ def _dovecot(message: bytes, seconds: float, _tag: bytes) -> Event | None:
         return client and _event(Kind.LOGIN, seconds, service, client[1], "AUTH")
     attempts = _ATTEMPTS.search(match[2])
     if attempts is None:
-        return None
+        cut = client if _CUT.search(match[2]) else None
+        return cut and _event(Kind.LOST, seconds, service, cut[1], "AUTH")
     count = max(1, min(int(attempts[1]), MAX_ATTEMPTS))
     return client and _event(Kind.AUTH_FAILED, seconds, service, client[1], "AUTH", count=count)
 
