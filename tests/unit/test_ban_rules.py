@@ -156,3 +156,20 @@ def test_logins_are_told():
     assert ["192.0.2.9", "2001:db8::9"] == [
         seen.login for seen in RuleReader(BOOK, NOW).read("\n".join(lines).encode())
     ]
+
+
+def test_a_failure_after_which_the_client_hangs_up_is_one_offence():
+    head = "Nov 22 06:25:01 mx postfix/smtpd[{}]: "
+    failed = head + "warning: x[{}]: SASL LOGIN authentication failed: UGFzc3dvcmQ6"
+    lost = head + "lost connection after AUTH from x[{}]"
+
+    assert ["auth.failed"] == offences(failed.format(1, "192.0.2.7"), lost.format(1, "192.0.2.7"))
+    assert ["auth.failed", "auth.lost"] == offences(
+        failed.format(1, "192.0.2.7"), lost.format(2, "192.0.2.7")
+    )
+    assert ["auth.failed", "auth.lost"] == offences(
+        failed.format(1, "192.0.2.7"), lost.format(1, "192.0.2.9")
+    )
+    assert ["auth.failed", "auth.lost"] == offences(
+        *(line.format(1, "192.0.2.7") for line in (failed, lost, lost))
+    )

@@ -75,6 +75,7 @@ class RuleReader:
         self.parser = Parser(now)
         self._kinds = book.wanted
         self._mails: OrderedDict[tuple[str, bytes], _Mail] = OrderedDict()
+        self._failed: OrderedDict[bytes, str] = OrderedDict()
         self._met: OrderedDict[str, None] = OrderedDict()
         self._wanted = lru_cache(256)(lambda name: any(fnmatchcase(name, pattern) for pattern in rules))
 
@@ -92,10 +93,20 @@ class RuleReader:
     def _is_new(self, rule: BanRule, event: Event) -> bool:
         """Whether it is to be counted here: not what we refused ourselves, and some things once a mail."""
         if event.kind is not Kind.REJECT:
-            return True
+            return not self._is_told(event)
         if self._is_ours(event):
             return False
         return not (rule.once_per_mail and event.mail) or self._is_another_mail(event)
+
+    def _is_told(self, event: Event) -> bool:
+        """Whether a client that hung up in AUTH did so because of a failure that was counted just before."""
+        if event.kind is Kind.LOST:
+            return self._failed.pop(event.mail, "") == event.address
+        if event.kind is Kind.AUTH_FAILED and event.mail:
+            self._failed[event.mail] = event.address
+            if len(self._failed) > MAILS:
+                self._failed.popitem(last=False)
+        return False
 
     def _is_ours(self, event: Event) -> bool:
         """Whether we refused that ourselves.
