@@ -87,6 +87,8 @@ class RuleReader:
                 yield Seen(number, None, event.address)
                 continue
             rule = match(event)
+            if event.kind is Kind.AUTH_TROUBLE or (event.kind is Kind.AUTH_FAILED and rule and rule.weight):
+                self._note(event)
             if rule is not None and self._wanted(rule.name) and self._is_new(rule, event):
                 yield Seen(number, _offence(rule, event, block[begin : min(end, begin + MAX_EVIDENCE)]))
 
@@ -99,14 +101,14 @@ class RuleReader:
         return not (rule.once_per_mail and event.mail) or self._is_another_mail(event)
 
     def _is_told(self, event: Event) -> bool:
-        """Whether a client that hung up in AUTH did so because of a failure that was counted just before."""
-        if event.kind is Kind.LOST:
-            return self._failed.pop(event.mail, "") == event.address
-        if event.kind is Kind.AUTH_FAILED and event.mail:
+        """Whether a client hung up in AUTH after a failure that was counted, or that was our own."""
+        return event.kind is Kind.LOST and self._failed.pop(event.mail, "") == event.address
+
+    def _note(self, event: Event) -> None:
+        if event.mail:
             self._failed[event.mail] = event.address
             if len(self._failed) > MAILS:
                 self._failed.popitem(last=False)
-        return False
 
     def _is_ours(self, event: Event) -> bool:
         """Whether we refused that ourselves.

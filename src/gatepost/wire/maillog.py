@@ -33,6 +33,8 @@ class Kind(StrEnum):
 
     AUTH_FAILED = "auth-failed"
     """A password, user or mechanism was refused."""
+    AUTH_TROUBLE = "auth-trouble"
+    """AUTH failed, and that says nothing of the client."""
     LOGIN = "login"
     """Somebody authenticated himself."""
     LOST = "lost"
@@ -235,6 +237,7 @@ _SENDER = re.compile(rb"; from=<([^>]{0,320})")
 
 _NOT_THEIRS = (
     b"Connection lost to authentication server",
+    b"Can't connect to authentication server",
     b"Temporary authentication failure",
     b"generic failure",
     b"no mechanism available",
@@ -273,9 +276,10 @@ def _warning(message: bytes, seconds: float, tag: bytes) -> Event | None:
     if message[9:17] == b"non-SMTP":
         return _protocol(message, seconds, tag)
     match = _SASL.match(message)
-    if match is None or match[2].startswith(_NOT_THEIRS):
+    if match is None:
         return None
-    return _event(Kind.AUTH_FAILED, seconds, "smtpd", match[1], "AUTH", reason=match[2], mail=tag)
+    kind = Kind.AUTH_TROUBLE if match[2].startswith(_NOT_THEIRS) else Kind.AUTH_FAILED
+    return _event(kind, seconds, "smtpd", match[1], "AUTH", reason=match[2], mail=tag)
 
 
 def _protocol(message: bytes, seconds: float, _tag: bytes) -> Event | None:
@@ -417,6 +421,7 @@ _READERS: dict[bytes, _Reader] = {
 _FINAL = 500
 _WORDS = {
     Kind.AUTH_FAILED: rb"\](?::\d+)?: SASL |-login: [^<]*\(auth failed, ",
+    Kind.AUTH_TROUBLE: rb"\](?::\d+)?: SASL ",
     Kind.LOGIN: rb"sasl_username=|-login: (?:Info: )?Log",
     Kind.PROTOCOL: rb"\]: (?:improper |too many errors|(?:warning: )?non-SMTP|COMMAND |NON-SMTP|BARE NEW)",
     Kind.PREGREET: rb"\]: PREGREET ",
