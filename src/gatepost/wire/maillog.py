@@ -209,7 +209,13 @@ def _reader_of(service: bytes) -> _Reader | None:
 _OCTET = rb"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 _DOTTED = re.compile(_OCTET + (rb"\." + _OCTET) * 3)
 _CLIENT = rb"[A-Za-z0-9._-]{0,255}\[([0-9A-Fa-f.:]{2,45})\](?::\d{1,5})?"
-_ANY_CLIENT = re.compile(rb"[^\[\]<>\"]{0,80}?(?<![^ ])" + _CLIENT + rb"(?=[:;,]? |[:;,]?$)")
+_ANY_CLIENT = re.compile(
+    rb"(?:warning: )?"
+    rb"(?:[^\[\]<>\"]{0,80}? from |DNSBL rank \d+ for |(?:PASS (?:NEW|OLD)|[A-Z]+LISTED|[A-Z]+LIST VETO) )?"
+    + _CLIENT
+    + rb"(?=[:;,]? |[:;,]?$)"
+)
+"""The client stands behind these words, or first. Elsewhere may stand what a stranger's name server said."""
 _QUEUE_ID = rb"[0-9A-Za-z]{5,32}"
 _SASL = re.compile(
     rb"warning: " + _CLIENT + rb": SASL \S{1,40} authentication failed:? ?(.*)",
