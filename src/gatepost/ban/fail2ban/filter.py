@@ -9,11 +9,10 @@ from functools import lru_cache
 from itertools import accumulate
 
 import msgspec
-import re2
 
 from gatepost.ban.fail2ban.addresses import SUBJECTS
 from gatepost.ban.fail2ban.definition import Definition
-from gatepost.ban.fail2ban.engine import Compiled, Groups, Late, Search, Together, options, spans_of
+from gatepost.ban.fail2ban.engine import Compiled, Groups, Late, Search, Together, one_of
 from gatepost.ban.fail2ban.needed import Texts, better, whole
 from gatepost.ban.fail2ban.sessions import Sessions
 from gatepost.ban.fail2ban.stamps import Stamps
@@ -64,7 +63,8 @@ class Filter:
         self._late = Late()
         self._check_subjects()
         self._together = Together(self._failures)
-        self._candidates = _search_for(self._needs())
+        needs = self._needs()
+        self._candidates = one_of(needs) if needs else None
         self._ignore_first = bool(self._ignored) and len(self._ignored) < len(self._failures) - 2
         self.passed_over = 0
         """Lines longer than MAX_LINE so far."""
@@ -218,14 +218,6 @@ def _address(told: bytes) -> str:
 
 def _text(octets: bytes | None) -> str:
     return "" if octets is None else octets.decode("utf-8", "replace")
-
-
-def _search_for(texts: Texts | None) -> Search | None:
-    if not texts:
-        return None
-    said = options()
-    said.case_sensitive = False
-    return spans_of(re2.compile(b"|".join(re2.escape(text) for text in sorted(texts)), said))
 
 
 def _found(search: Search, lines: Sequence[bytes]) -> Iterator[int]:
