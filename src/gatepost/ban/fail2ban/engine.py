@@ -54,7 +54,7 @@ class Late:
 class Together:
     """Many patterns asked by one search, which tells those that may match."""
 
-    LEAST = 4
+    LEAST = 3
     """Fewer patterns are asked one by one as quickly, when RE2 can do all of them."""
 
     def __init__(self, patterns: Sequence["Compiled"]) -> None:
@@ -85,9 +85,9 @@ class Compiled:
 
     __slots__ = ("_core", "_regex", "_spans", "linear", "names", "needs", "rough", "why")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, source: str | Pattern) -> None:
         """Raises FilterError."""
-        pattern = without_end(read(with_groups(text)))
+        pattern = without_end(read(with_groups(source)) if isinstance(source, str) else source)
         self.names = pattern.names
         self.needs: Texts | None = needed(pattern.tree)
         self.why = ""
@@ -105,15 +105,22 @@ class Compiled:
             self._core = _core_of(pattern)
         self.linear = not self.why
 
-    def search(self, text: bytes, late: Late) -> Groups | None:
-        """The named groups of the first match; None when there is none."""
+    def find(self, text: bytes, late: Late) -> tuple[Groups, int] | None:
+        """The named groups of the first match, and where it ends; None when there is none."""
         if self._spans is not None:  # there, the groups with names are all that there are
             spans = self._spans(text)
-            return None if spans is None else dict(zip(self.names, _cut(text, spans), strict=True))
+            if spans is None:
+                return None
+            return dict(zip(self.names, _cut(text, spans), strict=True)), spans[0][1]
         if self._core is not None and self._core.unless(text) is None:
-            return self._core.search(text)
+            return self._core.find(text)
         match = self._slow(text, late)
-        return None if match is None else match.groupdict()
+        return None if match is None else (match.groupdict(), match.end())
+
+    def search(self, text: bytes, late: Late) -> Groups | None:
+        """The named groups of the first match; None when there is none."""
+        found = self.find(text, late)
+        return None if found is None else found[0]
 
     def place(self, name: str, text: bytes, late: Late) -> tuple[int, int] | None:
         """Where a named group of the first match is; None when there is none."""
@@ -146,12 +153,12 @@ class _Core:
         self.unless = unless
         """Finds what makes it a matter for the whole pattern."""
 
-    def search(self, text: bytes) -> Groups | None:
+    def find(self, text: bytes) -> tuple[Groups, int] | None:
         """As the whole pattern."""
         spans = self._spans(text)
-        return (
-            None if spans is None else self._nothing | dict(zip(self._names, _cut(text, spans), strict=True))
-        )
+        if spans is None:
+            return None
+        return self._nothing | dict(zip(self._names, _cut(text, spans), strict=True)), spans[0][1]
 
 
 def _core_of(pattern: Pattern) -> _Core | None:
