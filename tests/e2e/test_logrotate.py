@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import threading
 import time
 
@@ -10,6 +11,8 @@ import pytest
 from gatepost.ban.follow import Follower
 from gatepost.ban.place import Place
 from gatepost.clock import SystemClock
+from support.daemon import ROOT
+from support.log_reader import kept
 
 pytestmark = pytest.mark.e2e
 
@@ -152,6 +155,32 @@ def test_copytruncate_loses_only_what_it_loses_itself(tmp_path, log):
     kept = {int(line.split()[0]) for part in log.parent.iterdir() for line in part.read_bytes().splitlines()}
     assert len(seen) == len(set(seen))
     assert kept - set(seen) == set()
+
+
+@pytest.mark.parametrize("way", ["create", "copytruncate"])
+def test_a_reader_that_is_killed_again_and_again_goes_on_where_it_was(tmp_path, log, way):
+    """With kill -9, at any moment, while lines are written and the log is rotated."""
+    writer, rotate = Writer(log), Rotation(tmp_path, log, way)
+    journal = tmp_path / "journal"
+    command = [sys.executable, "-m", "support.log_reader", log, journal]
+    paths = os.pathsep.join(str(ROOT / name) for name in ("src", "tests"))
+    for number in range(8):
+        reader = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": paths})
+        end = time.monotonic() + 0.6 + 0.05 * number
+        while time.monotonic() < end:
+            writer.write(200)
+            time.sleep(0.002)
+        if number % 2:
+            rotate()
+            writer.reopen()
+        reader.kill()
+        reader.wait()
+    follower = Follower(log, kept(journal)[-1].place, SystemClock())
+    seen = [int(line.split()[0]) for row in kept(journal) for line in row.lines if line]
+    assert len(seen) > 1000
+    read_all(follower, seen)
+    follower.close()
+    assert seen == list(range(1, writer.count + 1))
 
 
 def test_a_log_that_may_not_be_read_is_told_and_read_when_it_may(log):

@@ -269,6 +269,17 @@ def test_older_parts_with_odd_numbers_are_not_read_again(path, clock, follow):
         rest(follower)
 
 
+def test_a_copy_of_what_was_read_is_not_read_again(path, follow):
+    """Somebody keeps copies beside the log, under names that look younger."""
+    add(path, b"0\n")
+    first = follow()
+    rest(first)
+    path.rename(f"{path}-20261127")
+    path.with_name("mail.log-20261128").write_bytes(b"0\nthe copy goes on\n")
+    add(path, b"1\n")
+    assert rest(follow(first.place)) == [b"1"]
+
+
 def test_what_was_read_before_the_place_is_not_read_again(path, follow):
     for name in ("mail.log.3", "mail.log.2", "mail.log.1"):
         add(path.with_name(name), b"long ago\n")
@@ -309,6 +320,14 @@ def test_a_log_that_was_emptied_and_grew_beyond_our_place_is_read_from_its_start
     path.write_bytes(b"another\n")
     add(path, b"content\n")
     assert rest(follower) == [b"another", b"content"]
+
+
+def test_a_log_that_looks_alike_around_our_place_is_told_apart_by_its_first_line(path, follow):
+    add(path, b"00:00:01\n" + b"the same\n" * 100)
+    follower = follow()
+    rest(follower)
+    path.write_bytes(b"00:00:02\n" + b"the same\n" * 101)
+    assert rest(follower) == [b"00:00:02", *([b"the same"] * 101)]
 
 
 # --- odd content ---

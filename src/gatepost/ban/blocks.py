@@ -46,9 +46,15 @@ def cut(data: bytes, *, skipping: bool = False) -> Cut:
         too_long, used, skips = 1, len(data), True
     else:
         too_long, used, skips = 0, len(data) - rest, False
-    if lines and max(map(len, lines)) > MAX_LINE:
+    if _may_hold_long(data):
         too_long += sum(len(line) > MAX_LINE for line in lines)
         lines = [line if len(line) <= MAX_LINE else b"" for line in lines]
     if skips:
         lines.append(b"")
     return Cut(lines, used, skips, too_long)
+
+
+def _may_hold_long(data: bytes) -> bool:
+    """Whether a line of `data` may be too long: such a one fills a window. Cheaper than to measure each."""
+    window = MAX_LINE // 2
+    return any(data.find(b"\n", at, at + window) < 0 for at in range(0, len(data) - window, window))

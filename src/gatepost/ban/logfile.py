@@ -106,7 +106,7 @@ class LogFile:
             changed = status.st_mtime_ns != self._status.st_mtime_ns
             if not changed and status.st_size == self._offset:
                 break
-            if changed and named and self.spot.blank:
+            if changed and named and not (self._offset or self._behind):
                 raise EmptiedError
             lines, done = self._next(status, lost)
             if lines or done:
