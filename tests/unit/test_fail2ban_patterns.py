@@ -4,8 +4,9 @@ import re
 import time
 
 import pytest
+import re2
 
-from gatepost.ban.fail2ban.engine import Compiled, Late, Together
+from gatepost.ban.fail2ban.engine import Compiled, Late, Together, options, spans_of
 from gatepost.ban.fail2ban.needed import needed
 from gatepost.ban.fail2ban.syntax import read
 from gatepost.ban.fail2ban.trouble import FilterError
@@ -236,3 +237,19 @@ def test_a_pattern_that_takes_without_end_is_given_up_in_time():
     assert late.times == 200
     late.rest_is_over()
     assert compiled.search(b"aaa\n", late) is not None
+
+
+class Wrapped:
+    """A compiled pattern of which only the documented ways can be seen."""
+
+    def __init__(self, compiled):
+        self.search, self.groups = compiled.search, compiled.groups
+
+
+def test_re2_is_asked_in_its_documented_way_where_there_is_no_shorter_one():
+    compiled = re2.compile(b"(a)(b)?(?P<n>c*)", options())
+    quick, plain = spans_of(compiled), spans_of(Wrapped(compiled))
+    for text in (b"xabcc", b"ac", b"x", b""):
+        for start in (0, 1):
+            assert (plain(text, start) or None) == (quick(text, start) and [*quick(text, start)])
+    assert plain(b"xac") == [(1, 3), (1, 2), (-1, -1), (2, 3)]

@@ -19,6 +19,7 @@ from gatepost.ban.fail2ban.sessions import Sessions
 from gatepost.ban.fail2ban.stamps import Stamps
 from gatepost.ban.fail2ban.trouble import FilterError
 from gatepost.network import parse_address
+from gatepost.wire.syslog import Stamps as Times
 
 MAX_LINE = 4096
 """Octets of a line that is looked at. A longer one is passed over: its writer would choose the cut."""
@@ -59,6 +60,7 @@ class Filter:
         self._ignored = self._compiled("ignoreregex", definition.ignoreregex)
         self._stamps = self._of_dates()
         self._sessions = Sessions()
+        self._times = Times(0.0)  # only how far stamps are apart counts here
         self._late = Late()
         self._check_subjects()
         self._together = Together(self._failures)
@@ -134,7 +136,8 @@ class Filter:
         session_name = found.get("mlfid")
         if session_name is not None:
             tells = any(found.get(key) is not None for key in ("ip4", "ip6", "dns", "fid"))
-            session = self._sessions.take(session_name, found, line if tells else b"")
+            time = self._times.seconds(stamp) if stamp else None
+            session = self._sessions.take(session_name, found, line if tells else b"", time)
             if session is None:
                 return None
             said, source = dict(session.said), session.source

@@ -31,7 +31,7 @@ Text = tuple[frozenset[int], ...]
 """A text, as the octets that may stand in each place."""
 
 MAX_TEXTS = 40
-MAX_LENGTH = 100
+MAX_LENGTH = 64
 
 
 class Core(msgspec.Struct, frozen=True):
