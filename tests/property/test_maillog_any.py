@@ -87,6 +87,11 @@ def lines_of(text):
         b"Nov 22 06:25:01 mx dovecot: imap-login: Aborted login (auth failed, 1 attempts in 2 secs): user=<"
         + (inside + b">, method=PLAIN, rip=192.0.2.7, lip=192.0.2.1, session=<abc>")
     )
+    yield (
+        b"Nov 22 06:25:01 mx dovecot: imap-login: Aborted login (auth failed, 1 attempts in 2 secs): user=<"
+        + (inside + b">, method=PLAIN")
+    )
+    yield b"Nov 22 06:25:01 mx dovecot: auth-worker(7): sql(" + inside + b",192.0.2.7,<abc>): unknown user"
     yield b"Nov 22 06:25:01 mx postfix/qmgr[21]: 4jX1AzB: from=<" + inside + b">, size=1, nrcpt=1"
 
 

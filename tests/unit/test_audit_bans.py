@@ -90,6 +90,7 @@ def test_files_are_read_in_the_order_of_fail2ban(tmp_path):
     [
         (["/usr/bin/python3", "/usr/local/bin/gatepost", "firewall", "-v"], True),
         (["gatepost", "firewall"], True),
+        (["python3", "-m", "gatepost", "firewall"], True),
         (["/usr/local/bin/gatepost", "run"], False),
         (["grep", "-r", "gatepost", "firewall"], False),
         (["gatepost"], False),
@@ -122,8 +123,9 @@ def test_a_member_of_a_files_group_reads_by_its_permissions(mode, folder, so):
         assert may_read(str(log), 0, set())
 
 
-def test_of_a_log_that_is_not_there_nothing_is_known(tmp_path):
-    assert may_read(str(tmp_path / "none"), 4711, set()) is None
+@pytest.mark.parametrize("user", [0, 4711])
+def test_a_log_that_is_not_there_can_be_read_by_nobody(tmp_path, user):
+    assert may_read(str(tmp_path / "none"), user, set()) is False
 
 
 def test_what_systemd_says_is_taken(tmp_path):

@@ -2,11 +2,11 @@
 
 import pytest
 
+from gatepost.ban.fail2ban.engine import Late
 from gatepost.ban.fail2ban.filter import MAX_LINE
 from gatepost.ban.fail2ban.load import load
 from gatepost.ban.fail2ban.stamps import Stamps
 from gatepost.ban.fail2ban.trouble import FilterError
-from gatepost.ban.fail2ban.engine import Late
 
 GUIDE = r"lost connection after AUTH from (.*)\[<HOST>\]"
 
@@ -107,7 +107,8 @@ def test_a_prefix_comes_first_and_gives_the_content_to_the_patterns(tmp_path):
         "prefregex = ^ mx prog: <F-CONTENT>.+</F-CONTENT>$\nfailregex = ^bad <HOST>$\n    ^worse <ADDR>\n",
     )
     lines = ["Nov 28 08:39:29 mx prog: bad 192.0.2.1", "Nov 28 08:39:29 mx prog: not bad 192.0.2.2",
-             "Nov 28 08:39:29 mx grop: bad 192.0.2.3", "Nov 28 08:39:29 mx prog: worse 192.0.2.4 x"]  # fmt: skip
+             "Nov 28 08:39:29 mx grop: bad 192.0.2.3",
+             "Nov 28 08:39:29 mx prog: worse 192.0.2.4 x"]  # fmt: skip
     assert addresses(loaded, lines) == [(0, "192.0.2.1"), (3, "192.0.2.4")]
     assert [match.pattern for _, match in loaded.scan([line.encode() for line in lines])] == [0, 1]
 
@@ -142,7 +143,8 @@ failregex = ^<F-NOFAIL>from</F-NOFAIL> <ADDR>$
         (["s1: refused bob 192.0.2.1", "s1: accepted bob"], [(0, "192.0.2.1")]),
         (["s1: failed bob", "s1: accepted bob", "s1: from 192.0.2.1"], []),
         (["s1: from 192.0.2.1", "s1: closed", "s1: failed bob"], []),
-        (["s1: from 192.0.2.1", "s1: failed a", "s2: from 192.0.2.2", "s2: failed b"], [(1, "192.0.2.1"), (3, "192.0.2.2")]),
+        (["s1: from 192.0.2.1", "s1: failed a", "s2: from 192.0.2.2", "s2: failed b"],
+         [(1, "192.0.2.1"), (3, "192.0.2.2")]),
     ],
 )  # fmt: skip
 def test_what_a_session_tells_over_several_lines(tmp_path, lines, expected):

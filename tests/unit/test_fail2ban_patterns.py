@@ -46,11 +46,16 @@ def groups(pattern, text):
 @pytest.mark.parametrize(
     "pattern",
     [
-        "a", "ab", "a|b", "^a", "b$", "^$", "^ab$", "a*b", "a+?b", "a??b", "(?P<x>a+)(?P<y>b*)", "a{2}", "a{2,}b", "a{,1}b",
-        "a{1,2}b", "a{2}}", "{", "a{", "a{x}", "a{2", r"a\{2\}", "[ab]+", "[^ab]", "[]a]", "[^]a]", r"[\w-]+", "[a-]", "[a-c]+",
-        r"\d+\.\d", r"\D", r"\w+\s\w+", r"\S+$", r"\bb", r"a\Bb", r"\Aab\Z", "(?:a|b)+", "(?i)AB", "(?i:A)b", "((?i)A|x)b",
-        "(?:(?i)A|x)b", "a(?i:B)", "x(?#remark)x", "(?x) a  b # remark", "(?s)a.b", "a.b", r"\x61b", r"\u0061b", "[\\x61-\\x62]{2}",
-        r"\]a\[", "a|", "(|a)b", "(?P<x>a)|(?P<y>b)", r"\t", r"[\s\d]", r"[^\W]", r"a\ b", "$", "a$|b$", "(?m)^b", r"\0|a",
+        "a", "ab", "a|b", "^a", "b$", "^$", "^ab$", "a*b", "a+?b", "a??b", "(?P<x>a+)(?P<y>b*)", "a{2}",
+        "a{2,}b", "a{,1}b",
+        "a{1,2}b", "a{2}}", "{", "a{", "a{x}", "a{2", r"a\{2\}", "[ab]+", "[^ab]", "[]a]", "[^]a]",
+        r"[\w-]+", "[a-]", "[a-c]+",
+        r"\d+\.\d", r"\D", r"\w+\s\w+", r"\S+$", r"\bb", r"a\Bb", r"\Aab\Z", "(?:a|b)+", "(?i)AB",
+        "(?i:A)b", "((?i)A|x)b",
+        "(?:(?i)A|x)b", "a(?i:B)", "x(?#remark)x", "(?x) a  b # remark", "(?s)a.b", "a.b", r"\x61b",
+        r"\u0061b", "[\\x61-\\x62]{2}",
+        r"\]a\[", "a|", "(|a)b", "(?P<x>a)|(?P<y>b)", r"\t", r"[\s\d]", r"[^\W]", r"a\ b", "$", "a$|b$",
+        "(?m)^b", r"\0|a",
     ],
 )  # fmt: skip
 def test_patterns_mean_what_they_mean_to_python(pattern, linear):

@@ -1,4 +1,4 @@
-"""fail2ban's files: includes, what holds over what, names in values, tags, parameters, and how faults are told."""
+"""fail2ban's files: includes, what holds over what, names in values, tags, parameters, and faults."""
 
 import pytest
 
@@ -31,7 +31,8 @@ def test_patterns_stand_one_a_line_without_remarks():
 
 def test_before_lies_under_after_over_and_local_over_both():
     files = {
-        "/f/a.conf": "[INCLUDES]\nbefore = b.conf\nafter = z.conf\n[Definition]\nfailregex = %(x)s %(y)s %(z)s <HOST>\n"
+        "/f/a.conf": "[INCLUDES]\nbefore = b.conf\nafter = z.conf\n"
+        "[Definition]\nfailregex = %(x)s %(y)s %(z)s <HOST>\n"
         "x = a\ny = a\nz = a\n",
         "/f/b.conf": "[Definition]\nx = b\nw = b\n",
         "/f/z.conf": "[Definition]\ny = after\n",
@@ -50,7 +51,8 @@ def test_known_is_what_was_said_before():
 
 def test_names_are_looked_for_in_the_section_in_default_and_in_other_sections():
     text = (
-        "[DEFAULT]\nd = %(e)s\ne = 1%%\n[Definition]\nfailregex = %(d)s %(other/o)s %(default/e)s %(other/e)s <HOST>\n"
+        "[DEFAULT]\nd = %(e)s\ne = 1%%\n[Definition]\n"
+        "failregex = %(d)s %(other/o)s %(default/e)s %(other/e)s <HOST>\n"
         "e = 2\n[other]\no = %(e)s\n"
     )
     assert failregex({"/f/a.conf": text}) == ("2 2 1% 1% <HOST>",)
@@ -168,7 +170,7 @@ def test_what_is_no_filter(source, tmp_path):
 
 def test_only_ordinary_files_of_text_are_read(tmp_path):
     (tmp_path / "latin.conf").write_bytes(b"[Definition]\n\nfailregex = \xe9 <HOST>\n")
-    with pytest.raises(FilterError, match="latin.conf:3: not UTF-8"):
+    with pytest.raises(FilterError, match=r"latin\.conf:3: not UTF-8"):
         read_file(str(tmp_path / "latin.conf"))
     with pytest.raises(FilterError):
         read_file(str(tmp_path))

@@ -396,5 +396,5 @@ def test_our_table_is_known_from_others_and_our_own_process_from_others():
 
     assert [0x17, None, None] == [changed_in(one, "gatepost") for one in (element, end, other)]
     assert [None, None, None] == [changed_in(one, "gatepos") for one in (element, end, other)]
-    assert [None, 0x17, None] == [made_by(one, 0x3779) for one in (element, end, other)]
-    assert made_by(end, 1) is None
+    assert [None, 0x17, None] == [made_by(one, [0x3779]) for one in (element, end, other)]
+    assert made_by(end, [1]) is None

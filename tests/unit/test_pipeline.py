@@ -40,12 +40,13 @@ class Banned(Says):
     name = "banned"
 
 
+@pytest.mark.parametrize("stage", [Stage.CONNECT, Stage.OTHER])  # after XCLIENT Postfix asks again
 @pytest.mark.parametrize("worth", ["reject", 0])
-def test_before_the_greeting_the_check_for_bans_alone_is_asked(worth):
+def test_before_the_greeting_the_check_for_bans_alone_is_asked(worth, stage):
     usual, bans = Says("hard", dns=["later"]), Banned("banned.client")
     world = World(usual, bans, worth={"hard": "reject", "later": "reject", "banned.client": worth})
 
-    verdict = world.answer(Stage.CONNECT, policy_context="ban")
+    verdict = world.answer(stage, policy_context="ban")
 
     assert (Action.REJECT if worth else Action.PASS, ["banned.client"]) == (verdict.action, rules(verdict))
     assert (0, 0, 1) == (usual.looked, usual.looked_up, bans.looked)

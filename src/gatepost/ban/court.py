@@ -21,7 +21,7 @@ from gatepost.ban.options import BanOptions
 from gatepost.ban.table import one_form
 from gatepost.ban.track import Sentence, reason
 from gatepost.clock import Clock
-from gatepost.network import parse_address, parse_network
+from gatepost.network import known_address, parse_network
 from gatepost.store.base import Ban, StoreError
 
 log = logging.getLogger("gatepost.ban")
@@ -84,7 +84,7 @@ class Court:
 
     def accuse(self, jail: Jail, offence: Offence) -> None:
         """Count an offence in a jail; never waits, never raises."""
-        address = parse_address(offence.address)
+        address = known_address(offence.address)
         now = self._clock.now()
         if address is None or offence.time < now - jail.findtime or self._keeper.covers(address):
             return

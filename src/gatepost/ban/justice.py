@@ -8,6 +8,7 @@ correspondent, a public allow list.
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from gatepost.network import Address, Network, NetworkSet, parse_address, parse_network
 from gatepost.ours import Ours
@@ -52,22 +53,26 @@ class Justice:
         self._own = frozenset(own)
         self._nobodys = NetworkSet(_NOBODYS)
         self._trust = trust
+        self._always = lru_cache(16384)(self._spares_always)
         self._trusted: OrderedDict[str, Trusted] = OrderedDict()
         self._unwritten: dict[str, Trusted] = {}
         self._sorted: dict[int, list[int]] | None = None
 
     def spares(self, address: Address, now: float) -> str:
         """Why this client is never banned, in a few words; empty: it may be."""
+        if why := self._always(address):
+            return why
+        trusted = self._trusted.get(str(address)) if self._trusted else None
+        if trusted is not None and now - trusted.last <= self._trust:
+            return _WHY.get(trusted.why, trusted.why)
+        return ""
+
+    def _spares_always(self, address: Address) -> str:
         if address in self._nobodys:
             return "a loopback, link-local or multicast address"
         if address in self._own or self._ours.is_own(address):
             return "our own"
-        if address in self._never:
-            return "excepted by [ban] never"
-        trusted = self._trusted.get(str(address))
-        if trusted is not None and now - trusted.last <= self._trust:
-            return _WHY.get(trusted.why, trusted.why)
-        return ""
+        return "excepted by [ban] never" if address in self._never else ""
 
     def forbids(self, network: Network, now: float) -> str:
         """Why this network must not be banned by anybody: it covers us, or who was excepted; else empty."""

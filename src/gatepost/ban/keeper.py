@@ -8,13 +8,12 @@ Raises: StoreError from what changes bans.
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 
 import msgspec
 
 from gatepost.ban.table import BanTable
 from gatepost.clock import Clock
-from gatepost.network import Address, parse_address
+from gatepost.network import Address, known_address
 from gatepost.store.base import Ban, Bans, Past, StoreError
 
 MAX_CHANGES = 1000
@@ -66,13 +65,12 @@ class Keeper:
         """Networks that are never banned, for the firewall."""
         self._version = -1
         self._watchers: set[Watcher] = set()
-        self._parse = lru_cache(16384)(parse_address)
 
     def covering(self, client_address: str) -> Ban | None:
         """A ban in force of this client."""
         if not len(self.table):
             return None
-        address = self._parse(client_address)
+        address = known_address(client_address)
         return None if address is None else self.table.covering(address, self._clock.now())
 
     def covers(self, address: Address) -> bool:

@@ -16,7 +16,7 @@ from gatepost.ban.reading import Filter, RuleReader
 from gatepost.ban.rule import Rulebook
 from gatepost.ban.table import BanTable, one_form
 from gatepost.ban.track import Sentence, reason
-from gatepost.network import parse_address, parse_network
+from gatepost.network import known_address, parse_network
 from gatepost.store.base import Ban
 
 
@@ -89,7 +89,7 @@ class Trial:
                     yield number, jail, offence
 
     def _judge(self, jail: Jail, offence: Offence) -> str:
-        address = parse_address(offence.address)
+        address = known_address(offence.address)
         if address is None:
             return "no address"
         if self._table.covering(address, offence.time) is not None:

@@ -29,6 +29,10 @@ def exempt(request: Request, context: Context) -> Verdict | None:
     """
     ours = _ours(request, context)
     if ours is None:
+        if (
+            request.policy_context == BAN
+        ):  # also at a stage of its own: a proxy named another client (XCLIENT)
+            return None
         return _PASS if request.policy_context == LEARN or request.stage is Stage.OTHER else None
     if request.stage is Stage.RCPT and request.sender and request.recipient:
         context.store.correspondents.learn(normal_mail(request.recipient), context.clock.now())

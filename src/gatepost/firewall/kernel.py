@@ -18,10 +18,15 @@ SECONDS = 60.0
 MAX_SAID = 300
 _PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
 _GONE = "No such file or directory"
+_TOO_MUCH = "Message too long"
 
 
 class KernelError(Exception):
     """The kernel cannot be told or asked."""
+
+
+class TooMuchError(KernelError):
+    """More than the kernel takes at once of who has no CAP_NET_ADMIN outside of containers."""
 
 
 class _Ran(msgspec.Struct, frozen=True):
@@ -40,13 +45,13 @@ class Kernel:
         self.table = table
         self._program = ""
 
-    async def look(self) -> Listing | None:
-        """Our table as it is; None when it is not there.
+    async def look(self, *, elements: bool = True) -> Listing | None:
+        """Our table as it is, with the elements of its sets or without; None when it is not there.
 
         Raises:
             KernelError: it cannot be known.
         """
-        ran = await self._run("-j", "list", "table", "inet", self.table)
+        ran = await self._run("-j" if elements else "-jt", "list", "table", "inet", self.table)
         if ran.code:
             if _GONE in ran.err:
                 return None
@@ -64,9 +69,12 @@ class Kernel:
         """Do what `script` says, all of it or nothing; the number of the process that did it.
 
         Raises:
+            TooMuchError: nothing was done; it has to be told in parts.
             KernelError: nothing was done.
         """
         ran = await self._run("-f", "-", text=script)
+        if ran.code and _TOO_MUCH in ran.err:
+            raise TooMuchError(_sentence(ran.err))
         if ran.code:
             raise KernelError(_sentence(ran.err))
         return ran.process

@@ -5,7 +5,7 @@ The octets come from the kernel; lengths in them are looked at all the same.
 
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 
 import msgspec
@@ -107,12 +107,12 @@ def changed_in(message: Message, table: str) -> int | None:
     return change if family == _INET and name.rstrip(b"\0") == table.encode() else None
 
 
-def made_by(message: Message, process: int) -> int | None:
-    """When `message` ends the changes of a transaction of `process`: the generation's low 16 bits."""
+def made_by(message: Message, processes: Collection[int]) -> int | None:
+    """When `message` ends the changes of a transaction of one of these: the generation's low 16 bits."""
     if message.kind != _NFTABLES | _NEWGEN:
         return None
     told = attributes(message.body[4:])
-    if int.from_bytes(told.get(2, b""), "big") != process:
+    if int.from_bytes(told.get(2, b""), "big") not in processes:
         return None
     return int.from_bytes(told.get(1, b""), "big") & 0xFFFF
 
@@ -160,6 +160,10 @@ def _ask(protocol: int, request: bytes, *, more: bool) -> Iterator[Message]:
                 return
 
 
+_MOST = 100_000
+"""Datagrams read at once; when there are more, that counts as a change."""
+
+
 class Listener:
     """Hears of every change of nftables in our network namespace; needs CAP_NET_ADMIN."""
 
@@ -180,15 +184,13 @@ class Listener:
             self.socket.close()
             raise
 
-    def heard(self, ours: int | None = None, most: int = 100_000) -> bool:
+    def heard(self, ours: Collection[int] = ()) -> bool:
         """Read what is there; whether our table was changed, or may have been, by others.
 
-        Args:
-            ours: process whose changes do not count; in a container the kernel may know it by another number.
-            most: datagrams to be read at most; when there are more, that counts as a change.
+        Changes of the processes `ours` do not count; in a container the kernel may number them otherwise.
         """
         changes: set[int] = set()
-        for _ in range(most):
+        for _ in range(_MOST):
             try:
                 octets = self.socket.recv(BUFFER)
             except BlockingIOError:
@@ -199,9 +201,19 @@ class Listener:
             for message in messages(octets):
                 if (change := changed_in(message, self._table)) is not None:
                     changes.add(change)
-                elif ours is not None and (made := made_by(message, ours)) is not None:
+                elif (made := made_by(message, ours)) is not None:
                     changes.discard(made)  # told after all that belongs to it
         return True
+
+    def skip(self) -> None:
+        """Let go of what is there, unread."""
+        for _ in range(_MOST):
+            try:
+                self.socket.recv(BUFFER)
+            except BlockingIOError:
+                return
+            except OSError:  # ENOBUFS
+                continue
 
     def close(self) -> None:
         """Listen no more."""

@@ -25,7 +25,7 @@ from gatepost.firewall.options import FirewallOptions, ports_text
 from gatepost.firewall.reconcile import Wanted, by_network
 from gatepost.firewall.ruleset import Count
 from gatepost.firewall.state import Kept, State, StateError
-from gatepost.firewall.told import Alive, All, Bans, Change, Report, Row
+from gatepost.firewall.told import MAX_REFUSED, Alive, All, Bans, Change, Report, Row
 from gatepost.network import Address, Network
 from gatepost.server.notify import Notifier
 
@@ -36,6 +36,10 @@ PAUSE = 0.2
 PAUSE_OTHERS = 1.0
 """After a round that others caused, so that somebody who changes our table all the time costs little."""
 PAUSE_TROUBLE = 3.0
+TICK = 9.0
+"""Seconds between two reports at most."""
+REST = 50.0
+"""Times as long as the last look took, it is not looked again while nothing has changed."""
 
 
 def run(options: FirewallOptions, control: str, never: Iterable[Network]) -> int:
@@ -80,6 +84,12 @@ class Firewall:
         self._refused: dict[str, str] = {}
         self._reporting: asyncio.Task[None] | None = None
         self._last: Report
+        self._kept: object = None
+        """Which bans and which table were kept last."""
+        self._look_after = 0.0
+        """On the monotonic clock: when to look though nothing changed, for what was counted."""
+        self._ahead = 0.0
+        """Seconds by which the clock on the wall was ahead of the other at the last look."""
 
     async def run(self) -> int:
         """Do it until a signal comes.
@@ -143,14 +153,14 @@ class Firewall:
     async def _rounds(self) -> None:
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._options.look):
+                async with asyncio.timeout(min(self._options.look, TICK)):
                     await self._wake.wait()
             self._wake.clear()
             disturbed, self._disturbed = self._disturbed, False
             began = self._clock.monotonic()
             pause = PAUSE_OTHERS if disturbed else PAUSE
             try:
-                report = await self._round()
+                report = self._last if self._is_quiet() else await self._round()
                 self._say("kernel", "")
             except KernelError as error:
                 self._say("kernel", str(error))
@@ -160,13 +170,24 @@ class Firewall:
             self._send(report)
             await asyncio.sleep(max(pause, 2 * (self._clock.monotonic() - began)))
 
+    def _is_quiet(self) -> bool:
+        """Whether a look would tell nothing new: with many bans, one costs half a second of a core."""
+        return (
+            not any(self._trouble.values())
+            and self._clock.monotonic() < self._look_after
+            and abs(self._clock.now() - self._clock.monotonic() - self._ahead) < 1
+            and (self._bans.version, self._hands.made, self._hands.shape) == self._kept
+            and self._hands.untouched()
+        )
+
     async def _round(self) -> Report:
         """Look, compare, mend, and remember.
 
         Raises:
             KernelError: the kernel is not right.
         """
-        now = self._clock.now()
+        now, began = self._clock.now(), self._clock.monotonic()
+        self._ahead = now - began
         self._bans.forget(now)
         judged = judge(self._bans.until.items(), self._spared(), self._options)
         self._tell_refused(judged)
@@ -175,6 +196,7 @@ class Firewall:
         await self._keep()
         self._last = self._report(found, wanted, len(judged.taken))
         self._notifier.status(_status(self._last))
+        self._look_after = began + max(self._options.look - 1, REST * (self._clock.monotonic() - began))
         return self._last
 
     def _spared(self) -> Spared:
@@ -188,11 +210,15 @@ class Firewall:
         return spared(self._own, (*self._never, *self._bans.never))
 
     async def _keep(self) -> None:
+        now = (self._bans.version, self._hands.made, self._hands.shape)
+        if now == self._kept:
+            return
         rows = [Row(str(network), until) for network, until in self._bans.until.items()]
         never = [str(network) for network in self._bans.never]
         kept = Kept(bans=rows, never=never, made=self._hands.made, shape=self._hands.shape)
         try:
             await asyncio.to_thread(self._state.write, kept)
+            self._kept = now
             self._say("state", "")
         except StateError as error:
             self._say("state", str(error))
@@ -229,9 +255,11 @@ class Firewall:
             self._say("report", f"the daemon does not take our reports: {error}")
 
     def _tell_refused(self, judged: Judged) -> None:
-        for network, why in judged.refused.items():
-            if network not in self._refused:
-                log.warning("not shut out: %s: %s", network, why)
+        new = [item for item in judged.refused.items() if item[0] not in self._refused]
+        for network, why in new[:MAX_REFUSED]:
+            log.warning("not shut out: %s: %s", network, why)
+        if len(new) > MAX_REFUSED:
+            log.warning("not shut out: %d more", len(new) - MAX_REFUSED)
         self._refused = judged.refused
 
     def _say(self, part: str, trouble: str) -> None:

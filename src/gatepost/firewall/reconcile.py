@@ -29,6 +29,8 @@ ENDING = 1.5
 """Seconds: what is not wanted and ends so soon is left to end by itself."""
 FEW = 8
 """Elements taken out one by one; of 15,000, each costs nft 1.0.6 10 ms, and to fill the set anew 200."""
+PART = 1000
+"""Elements in a small transaction: at most 150 kB, of the 200 that Linux gives to a socket of anybody's."""
 LONGEST = 36_500 * 86_400.0
 """Seconds; what lasts longer has no end."""
 
@@ -37,6 +39,8 @@ class Plan(msgspec.Struct, frozen=True):
     """What to tell nft: `attempts` that each make what does it all in one transaction, the cheapest first."""
 
     attempts: tuple[Callable[[], str], ...] = ()
+    parts: Callable[[], list[str]] = list
+    """The same as many small transactions, for a kernel that takes no large one of us."""
     remakes: bool = False
     """The table itself is made anew, and so are its rules."""
 
@@ -72,14 +76,17 @@ def plan(table: tuple[str, Ports], found: Listing | None, shape: str, wanted: Wa
     """
     scripts = _Scripts(table, found, wanted, now)
     if found is None or found.shape != shape:
-        return Plan((scripts.whole,), remakes=True)
+        return Plan((scripts.whole,), scripts.whole_in_parts, remakes=True)
     if found.odd:
-        return Plan((scripts.refill, scripts.whole))
+        return Plan((scripts.refill, scripts.whole), scripts.whole_in_parts)
     gone = [bounds for bounds, held in found.elements.items() if _must_go(bounds, held, wanted, now)]
     new = [one for one in wanted.intervals if not _is_right(found.elements.get(one.bounds), one, now)]
     if not gone and not new:
         return Plan()
-    return Plan((partial(scripts.change, gone, new), scripts.refill, scripts.whole))
+    return Plan(
+        (partial(scripts.change, gone, new), scripts.refill, scripts.whole),
+        partial(scripts.change_in_parts, gone, new),
+    )
 
 
 class _Scripts:
@@ -111,6 +118,28 @@ class _Scripts:
     def whole(self) -> str:
         """The table made anew."""
         return table_script(self._name, self._ports, self._elements(self._wanted), self._dropped)
+
+    def change_in_parts(self, gone: Sequence[Bounds], new: Sequence[Interval]) -> list[str]:
+        """Only what differs, some at a time."""
+        out: list[str] = []
+        for version in SETS:
+            going = [bounds for bounds in gone if bounds[0] == version]
+            if len(going) > FEW:
+                out += [refill_script(self._name, version, ()), *self._add_in_parts(self._wanted, version)]
+            else:
+                text = delete_script(self._name, version, going)
+                out += [*filter(None, [text]), *self._add_in_parts(new, version)]
+        return out
+
+    def whole_in_parts(self) -> list[str]:
+        """The table made anew, and filled some at a time."""
+        table = table_script(self._name, self._ports, (), self._dropped)
+        return [table, *(text for version in SETS for text in self._add_in_parts(self._wanted, version))]
+
+    def _add_in_parts(self, intervals: Sequence[Interval], version: int) -> list[str]:
+        elements = self._elements(intervals, version)
+        parts = (elements[place : place + PART] for place in range(0, len(elements), PART))
+        return [add_script(self._name, version, part) for part in parts]
 
     def _refill(self, version: int) -> str:
         return refill_script(self._name, version, self._elements(self._wanted, version))

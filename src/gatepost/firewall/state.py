@@ -41,7 +41,6 @@ class State:
     def __init__(self, folder: str) -> None:
         self.folder = Path(folder)
         self._lock = -1
-        self._last: Kept | None = None
 
     def open(self) -> None:
         """Make the folder when it is missing, and be the only one to use it.
@@ -88,13 +87,11 @@ class State:
         return kept
 
     def write(self, kept: Kept) -> None:
-        """Keep it: on the disk when this returns. What was kept already is not written again.
+        """Keep it: on the disk when this returns.
 
         Raises:
             StateError: it is not there.
         """
-        if kept == self._last:
-            return
         path = self.folder / NAME
         new = path.with_suffix(".new")
         try:
@@ -108,7 +105,6 @@ class State:
             _sync(self.folder)
         except OSError as error:
             raise StateError(f"{path} cannot be written: {error.strerror}") from None
-        self._last = kept
 
 
 def _octets(path: Path) -> bytes:

@@ -84,6 +84,8 @@ class Bans:
         self.until: dict[Network, float | None] = {}
         self.never: tuple[Network, ...] = ()
         self.trouble = ""
+        self.version = 0
+        """Grows with each change."""
 
     def take(self, told: All | Change | Alive) -> bool:
         """Follow what was told; whether anything may be different."""
@@ -102,12 +104,15 @@ class Bans:
                     self._spare(told.never)
             case Alive():
                 return False
+        self.version += 1
         return True
 
     def forget(self, now: float) -> None:
         """Drop the bans that are over."""
-        for network in [one for one, until in self.until.items() if until is not None and until <= now]:
+        over = [one for one, until in self.until.items() if until is not None and until <= now]
+        for network in over:
             del self.until[network]
+        self.version += bool(over)
 
     def _put(self, rows: Iterable[Row]) -> None:
         for row in rows:

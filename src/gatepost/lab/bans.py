@@ -36,6 +36,12 @@ SECONDS = 4.0
 """How long the short ban lasts."""
 LATE = 2.5
 """Seconds that it may seem to last longer: who is shut out learns of the end by trying."""
+A_HOP = 5
+"""Passwords that are guessed from each network of the /48."""
+COMES_AGAIN = 12
+"""How often the server without a name is told to come again."""
+SETTLED = 1.0
+"""Seconds after which the daemon has read what was logged."""
 LOST = 15.0
 """Seconds after which something is given up."""
 LOOK = 0.05
@@ -49,9 +55,9 @@ def play() -> BansReport:
     with stage() as act:
         tried = _offend(act)
         _settle(act)
-        rows = _rows(tried, act)
-        trials = (*_forwarded(act), *_flushed(act), _short(act), *_restarted(act))
-    return BansReport(rows=tuple(rows), trials=trials, seconds=round(time.monotonic() - began, 1))
+        rows = tuple(_rows(tried, act))
+        trials = (_hopped(act), *_forwarded(act), *_flushed(act), _short(act), *_restarted(act), *_asked(act))
+    return BansReport(rows=rows, trials=trials, seconds=round(time.monotonic() - began, 1))
 
 
 # --- what everybody does ------------------------------------------------------------------------------
@@ -67,10 +73,12 @@ def _offend(act: Act) -> dict[Host, list[Attempt]]:
     ):
         tried[host] = _until_shut_out(act, do, host.address)
         tried[HONEST].append(act.outside(lambda: offenders.mail(HONEST.address)))
-    tried[HOPPER] = [attempt for hop in HOPS[:-1] for attempt in _until_shut_out(act, offenders.guess, hop)]
-    tried[HOPPER].append(act.outside(lambda: offenders.guess(HOPS[-1])))
-    tried[BROKEN] = [act.outside(lambda: offenders.mail(BROKEN.address)) for _ in range(offenders.TRIES)]
-    tried[ADMIN] = [act.outside(lambda: offenders.guess(ADMIN.address)) for _ in range(2)]
+    hops = [hop for hop in HOPS[:-1] for _ in range(A_HOP)]
+    tried[HOPPER] = act.outside(lambda: [*map(offenders.guess, hops)])
+    _settle(act)
+    tried[HOPPER].append(act.outside(lambda: offenders.guess(HOPS[0])))
+    tried[BROKEN] = [act.outside(lambda: offenders.mail(BROKEN.address)) for _ in range(COMES_AGAIN)]
+    tried[ADMIN] = [act.outside(lambda: offenders.mistype(ADMIN.address)) for _ in range(2)]
     right = offenders.login(cast.PASSWORD)
     tried[ADMIN].append(act.outside(lambda: offenders.mail(ADMIN.address, right, port=offenders.SUBMISSION)))
     tried[HONEST].append(act.outside(lambda: offenders.mail(HONEST.address)))
@@ -82,14 +90,16 @@ def _until_shut_out(act: Act, do: Callable[[str], Attempt], address: str) -> lis
 
 
 def _settle(act: Act) -> None:
-    """Wait until the kernel holds every ban: a line of the log takes its way."""
+    """Wait until no ban is new and the kernel holds all of them: a line of the log takes its way."""
     seen: set[str] = set()
-    for _ in range(int(LOST)):
-        bans, kernel = {*act.bans()}, {*(act.kernel() or {})}
-        if bans == seen and len(kernel) >= len(bans):
+    ends = time.monotonic() + LOST
+    while time.monotonic() < ends:
+        bans, kernel = {*act.bans()}, act.kernel() or {}
+        held = all(any(_covers(one, str(ip_network(ban)[0])) for one in kernel) for ban in bans)
+        if bans == seen and held:
             return
         seen = bans
-        time.sleep(1)
+        time.sleep(SETTLED)
 
 
 def _rows(tried: Mapping[Host, Sequence[Attempt]], act: Act) -> Iterator[Row]:
@@ -122,11 +132,16 @@ def _covers(network: str, address: str) -> bool:
 # --- trials -------------------------------------------------------------------------------------------
 
 
+def _hopped(act: Act) -> Trial:
+    """A network of the /48 from which nothing came yet."""
+    return _trial("the hopper is shut out where it never was, too", not act.connects(HOPS[-1]))
+
+
 def _forwarded(act: Act) -> Iterator[Trial]:
     """The port that leads to the container."""
-    ways = (cast.OUR_SECOND_ADDRESS, offenders.MX)
-    yield _trial("a forwarded port is closed to the guesser", not act.connects(GUESSER.address, *ways))
-    yield _trial("a forwarded port greets the honest server", act.connects(HONEST.address, *ways))
+    there = cast.OUR_SECOND_ADDRESS
+    yield _trial("a forwarded port is closed to the guesser", not act.connects(GUESSER.address, there))
+    yield _trial("a forwarded port greets the honest server", act.connects(HONEST.address, there))
 
 
 def _flushed(act: Act) -> Iterator[Trial]:
@@ -164,6 +179,25 @@ def _restarted(act: Act) -> Iterator[Trial]:
     held = not act.connects(GUESSER.address) and before == {*act.bans()}
     yield _trial("and after both were started again", held, seconds)
     yield _trial("the honest server delivers to the end", _delivers(act))
+
+
+def _asked(act: Act) -> Iterator[Trial]:
+    """There is no firewall, but Postfix asks before its greeting."""
+    act.stop("firewall")
+    act.gate.command("firewall", "--remove")
+    greeted = act.greeting(GUESSER.address, offenders.SUBMISSION).code
+    yield _trial("without the firewall the guesser is greeted again", greeted == 220)
+    act.apply("--ban-at-connect")
+    said = [act.greeting(GUESSER.address, port) for port in (offenders.MX, offenders.SUBMISSION)]
+    refused = all(reply.code == 521 for reply in said)
+    yield _trial("until Postfix asks before its greeting: 521, and no password is tried", refused)
+    yield _trial("a user logs in and the honest server delivers then", _logs_in(act) and _delivers(act))
+    act.stop("run")
+    yield _trial("and while nobody answers Postfix", _logs_in(act) and _delivers(act))
+
+
+def _logs_in(act: Act) -> bool:
+    return act.outside(lambda: offenders.log_in_and_mail(ADMIN.address)).code == 250
 
 
 def _delivers(act: Act) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from gatepost.lab import cast, offenders
-from gatepost.lab.client import Dialogue
+from gatepost.lab.client import Dialogue, Reply
 from gatepost.lab.crossing import FORWARDED, INSIDE, Crossing, crossing
 from gatepost.lab.gate import Gate
 from gatepost.lab.mailserver import MailServer, base, postfix
@@ -46,13 +46,13 @@ _SUBMISSION = "  -o smtpd_sasl_auth_enable=yes\n"
 
 
 def settings(folder: Path, server: MailServer) -> Table:
-    """Gatepost's configuration: some offences within ten minutes ban for an hour."""
+    """Gatepost's configuration: what it says of bans is the default, but for the log."""
     return {
         "ours": {"postfix_config_dir": str(server.etc)},
         "listen": {"policy": [f"inet:127.0.0.1:{POLICY_PORT}"]},
         "store": {"url": f"sqlite:{folder / 'gatepost.db'}"},
         "control": {"socket": str(folder / "control.sock")},
-        "ban": {"logs": [str(server.folder / "maillog")], "maxretry": 4, "findtime": "10m", "bantime": "1h"},
+        "ban": {"logs": [str(server.folder / "maillog")]},
         "firewall": {"state": str(folder / "firewall")},
     }
 
@@ -111,18 +111,29 @@ class Act:
         """Let a stranger do something."""
         return self.net.outside.within(do)
 
-    def connects(self, address: str, server: str = cast.OUR_ADDRESS, port: int = offenders.MX) -> bool:
-        """Whether somebody is greeted."""
+    def greeting(self, address: str, port: int, server: str = cast.OUR_ADDRESS) -> Reply:
+        """How somebody is greeted; code 0 when nobody answers."""
 
-        def greeted() -> bool:
+        def greeted() -> Reply:
             try:
                 dialogue = Dialogue(address, server, port, offenders.PATIENCE)
-            except OSError:
-                return False
+            except OSError as error:
+                return Reply("(connected)", 0, str(error))
             dialogue.close()
-            return dialogue.replies[0].code == 220
+            return dialogue.replies[0]
 
         return self.outside(greeted)
+
+    def connects(self, address: str, server: str = cast.OUR_ADDRESS) -> bool:
+        """Whether somebody is greeted at port 25."""
+        return self.greeting(address, offenders.MX, server).code == 220
+
+    def apply(self, option: str) -> None:
+        """Let Gatepost change Postfix's lines."""
+        backups = self.gate.folder / "backups"
+        self.gate.command(
+            "postfix", "apply", option, "-c", str(self.server.etc), "--yes", "--backups", str(backups)
+        )
 
 
 @contextlib.contextmanager

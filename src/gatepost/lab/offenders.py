@@ -5,18 +5,21 @@ Whether somebody is banned stands nowhere here: the report is made of what happe
 
 import base64
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 
 import msgspec
 
 from gatepost.lab import cast, zones
 from gatepost.lab.cast import Record
-from gatepost.lab.client import Dialogue, Reply
+from gatepost.lab.client import Dialogue
 
-PATIENCE = 2.5
+PATIENCE = 3.0
 """Seconds that somebody waits who may have been shut out."""
 MX, SUBMISSION = 25, 587
-TRIES = 12
+TRIES = 30
+PAUSE = 0.2
+"""Seconds between two tries of one who does not give up."""
 
 
 class Host(msgspec.Struct, frozen=True):
@@ -32,11 +35,9 @@ class Host(msgspec.Struct, frozen=True):
 GUESSER = Host("guesser", "guesses passwords", "198.18.66.1")
 FLOOD = Host("flood", "opens connections and sends what is no SMTP", "198.18.67.1")
 HARVESTER = Host("harvester", "tries which recipients there are", "198.18.68.1")
-HOPPER = Host(
-    "hopper", "guesses passwords from one network of a /48 after the other", "2001:db8:666:1::1", named=False
-)
-HOPS = tuple(f"2001:db8:666:{number:x}::1" for number in range(1, 10))
-"""A network each; the last is kept for seeing whether what was never used is shut out as well."""
+HOPS = tuple(f"2001:db8:666:{number:x}01::1" for number in range(1, 10))
+"""A network each, of a /48, far from each other; the last is never used for guessing."""
+HOPPER = Host("hopper", "guesses passwords from many networks of a /48", HOPS[0], named=False)
 BROKEN = Host("broken", "an honest server whose reverse name is not found", "198.18.70.1", named=False)
 ADMIN = Host("admin", "mistypes the password twice, then logs in", "198.18.71.1")
 HONEST = Host("honest", "an honest server, all the time", "198.18.72.1")
@@ -68,8 +69,11 @@ def records() -> list[Record]:
 # --- what they do; to be called by a thread in the namespace ---------------------------------------------
 
 
-def act(address: str, port: int, *lines: str) -> Attempt:
-    """Connect, say these lines whatever is answered; what was answered to the last that got a reply."""
+def act(address: str, port: int, *lines: str, rude: bool = False) -> Attempt:
+    """Connect, and say these lines up to the first that is refused; the last reply.
+
+    Who is `rude` hangs up without QUIT.
+    """
     server = cast.OUR_ADDRESS_V6 if ":" in address else cast.OUR_ADDRESS
     try:
         dialogue = Dialogue(address, server, port, PATIENCE)
@@ -77,10 +81,12 @@ def act(address: str, port: int, *lines: str) -> Attempt:
         return Attempt(address, 0, str(error))
     with contextlib.closing(dialogue):
         for line in lines:
-            if dialogue.replies[-1].code == 0:
+            if not 0 < dialogue.replies[-1].code < 400:
                 break
             dialogue.say(line)
-        last: Reply = dialogue.replies[-1]
+        last = dialogue.replies[-1]
+        if last.code and not rude:
+            dialogue.say("QUIT")
     return Attempt(address, last.code, last.text)
 
 
@@ -90,8 +96,13 @@ def login(password: str) -> str:
 
 
 def guess(address: str) -> Attempt:
-    """Try a password."""
-    return act(address, SUBMISSION, "EHLO guesser.example", login("guess"))
+    """Try a password, and hang up."""
+    return act(address, SUBMISSION, "EHLO guesser.example", login("guess"), rude=True)
+
+
+def mistype(address: str) -> Attempt:
+    """Try a password as somebody does who knows a better one."""
+    return act(address, SUBMISSION, "EHLO home.example", login("correct hrose"))
 
 
 def garbage(address: str) -> Attempt:
@@ -112,8 +123,13 @@ def harvest(address: str) -> Attempt:
 
 def mail(address: str, *first: str, port: int = MX) -> Attempt:
     """Send a mail to one of our users."""
-    begun = ("EHLO mail.example", *first, "MAIL FROM:<a@honest.example>", f"RCPT TO:<{cast.ANNA}>", "DATA")
+    begun = ("EHLO honest.example", *first, "MAIL FROM:<a@honest.example>", f"RCPT TO:<{cast.ANNA}>", "DATA")
     return act(address, port, *begun, "Subject: x\r\n\r\nx\r\n.")
+
+
+def log_in_and_mail(address: str) -> Attempt:
+    """What a user does who knows the password."""
+    return mail(address, login(cast.PASSWORD), port=SUBMISSION)
 
 
 def until_shut_out(do: Callable[[str], Attempt], address: str) -> Iterator[Attempt]:
@@ -123,3 +139,4 @@ def until_shut_out(do: Callable[[str], Attempt], address: str) -> Iterator[Attem
         yield attempt
         if attempt.code == 0:
             return
+        time.sleep(PAUSE)

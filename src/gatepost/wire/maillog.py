@@ -150,7 +150,7 @@ def client_of(line: bytes) -> str:
     elif name == b"cleanup":
         match = _CLEANUP.match(head[2])
     elif name == b"dovecot":
-        match = _last_rip(head[2])
+        match = _dovecot_client(head[2])
     else:
         return ""
     return canonical(match[1]) if match else ""
@@ -361,7 +361,11 @@ def _cleanup(message: bytes, seconds: float, tag: bytes) -> Event | None:
 
 _LOGIN_SERVICE = re.compile(rb"(imap|pop3|submission|managesieve)-login: (?:Info: )?([^<]*)")
 _ATTEMPTS = re.compile(rb"\(auth failed, (\d{1,6}) attempts?\b")
-_RIP = re.compile(rb", rip=([0-9A-Fa-f.:]{2,45}), lip=[0-9A-Fa-f.:]{2,45}(?:,|$)")
+_RIP = re.compile(
+    rb", rip=([0-9A-Fa-f.:]{2,45}), lip=[0-9A-Fa-f.:]{2,45}(?:, [^<>]*?)?(?:, session=<[A-Za-z0-9+/=]*>)?$"
+)
+_AUTH = re.compile(rb"auth(?:-worker)?(?:\(\d+\))?: (?:[A-Za-z]+: )?[a-z0-9-]{1,40}\(")
+_AUTH_CLIENT = re.compile(rb",([0-9A-Fa-f.:]{2,45})(?:,<[A-Za-z0-9+/=]*>)?\): ")
 MAX_ATTEMPTS = 10
 """Attempts counted of one connection: it is one line, whatever number it says."""
 
@@ -385,6 +389,14 @@ def _last_rip(message: bytes) -> re.Match[bytes] | None:
     """The last `rip=`: the user's name, which a stranger chooses, stands before it."""
     start = message.rfind(b", rip=")
     return None if start < 0 else _RIP.match(message, start)
+
+
+def _dovecot_client(message: bytes) -> re.Match[bytes] | None:
+    """Of login services the last `rip=`, of auth what follows the user, when that stands there once only."""
+    if _LOGIN_SERVICE.match(message):
+        return _last_rip(message)
+    found = list(_AUTH_CLIENT.finditer(message)) if _AUTH.match(message) else []
+    return found[0] if len(found) == 1 else None
 
 
 _READERS: dict[bytes, _Reader] = {

@@ -52,13 +52,15 @@ def service_of(tag: bytes) -> bytes:
 class Stamps:
     """Turns stamps into seconds since 1970; remembers the last one, since lines come in bunches."""
 
-    __slots__ = ("_last", "_seconds", "now")
+    __slots__ = ("_hour", "_hour_seconds", "_last", "_seconds", "now")
 
     def __init__(self, now: float) -> None:
         """`now`, in seconds since 1970, says what year a stamp without one means: the latest not after it."""
         self.now = now
         self._last = b""
         self._seconds: float | None = None
+        self._hour = b""
+        self._hour_seconds: float | None = None
 
     def seconds(self, stamp: bytes) -> float | None:
         """Seconds since 1970; None when it is no time."""
@@ -74,19 +76,28 @@ class Stamps:
             return None
 
     def _without_year(self, stamp: bytes) -> float | None:
-        month = _MONTHS.get(stamp[:3])
-        parts = (stamp[4:6].strip(), stamp[7:9], stamp[10:12], stamp[13:15])
-        if month is None or not all(part.isdigit() for part in parts):
+        """Local time as it is at the full hour: a zone changes its offset at one, or near enough."""
+        minute, second = stamp[10:12], stamp[13:15]
+        if not (minute.isdigit() and second.isdigit()) or minute >= b"60" or second > b"60":
             return None
-        day, hour, minute, second = map(int, parts)
+        if stamp[:9] != self._hour:
+            self._hour, self._hour_seconds = stamp[:9], self._of_hour(stamp[:9])
+        if self._hour_seconds is None:
+            return None
+        return self._hour_seconds + 60 * int(minute) + min(int(second), 59)
+
+    def _of_hour(self, stamp: bytes) -> float | None:
+        month = _MONTHS.get(stamp[:3])
+        day, hour = stamp[4:6].strip(), stamp[7:9]
+        if month is None or not (day.isdigit() and hour.isdigit()):
+            return None
         try:
             year = datetime.fromtimestamp(self.now + _AHEAD).year  # noqa: DTZ006 - syslog writes local time
         except (ValueError, OverflowError, OSError):
             return None
         for candidate in range(year, year - _LEAP_YEARS - 1, -1):
             try:
-                moment = datetime(candidate, month, day, hour, minute, min(second, 59))  # noqa: DTZ001
-                seconds = moment.timestamp()
+                seconds = datetime(candidate, month, int(day), int(hour)).timestamp()  # noqa: DTZ001
             except (ValueError, OverflowError, OSError):
                 continue
             if seconds <= self.now + _AHEAD:

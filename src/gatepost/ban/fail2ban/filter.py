@@ -7,14 +7,13 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate
-from typing import Any
 
 import msgspec
 import re2
 
 from gatepost.ban.fail2ban.addresses import SUBJECTS
 from gatepost.ban.fail2ban.definition import Definition
-from gatepost.ban.fail2ban.engine import Compiled, Groups, Late, Together, options
+from gatepost.ban.fail2ban.engine import Compiled, Groups, Late, Search, Together, options, spans_of
 from gatepost.ban.fail2ban.needed import Texts, better, whole
 from gatepost.ban.fail2ban.sessions import Sessions
 from gatepost.ban.fail2ban.stamps import Stamps
@@ -80,13 +79,9 @@ class Filter:
         """What its patterns are matched with, for people."""
         every = [*self._failures, *self._ignored, *([self._prefix] if self._prefix else [])]
         slow = sum(1 for one in every if not one.linear)
-        return (
-            "RE2"
-            if not slow
-            else "regex"
-            if slow == len(every)
-            else f"RE2, {slow} of {len(every)} with regex"
-        )
+        if slow in (0, len(every)):
+            return "regex" if slow else "RE2"
+        return f"RE2, {slow} of {len(every)} with regex"
 
     def matches(self, line: bytes) -> Match | None:
         """What one line, without its newline, tells."""
@@ -117,24 +112,21 @@ class Filter:
             return None
         before: Groups = {}
         if self._prefix is not None:
-            match = self._prefix.search(text, self._late)
-            if match is None:
+            found = self._prefix.search(text, self._late)
+            if found is None:
                 return None
-            before = self._prefix.groups(match)
-            content = before.pop("content", None)
+            before, content = found, found.pop("content", None)
             text = content + b"\n" if content else text
         return self._failure(line, text, before, stamp)
 
     def _failure(self, line: bytes, text: bytes, before: Groups, stamp: bytes) -> Match | None:
         for number in self._together.which(text):
-            failure = self._failures[number]
-            match = failure.search(text, self._late)
-            if match is None:
+            found = self._failures[number].search(text, self._late)
+            if found is None:
                 continue
             if self._ignored and self._ignores(text):
                 return None
-            found = _merged({**before, **failure.groups(match)})
-            return self._of(line, found, stamp, number)
+            return self._of(line, _merged({**before, **found}), stamp, number)
         return None
 
     def _of(self, line: bytes, found: Groups, stamp: bytes, number: int) -> Match | None:
@@ -228,23 +220,23 @@ def _text(octets: bytes | None) -> str:
     return "" if octets is None else octets.decode("utf-8", "replace")
 
 
-def _search_for(texts: Texts | None) -> Any:
+def _search_for(texts: Texts | None) -> Search | None:
     if not texts:
         return None
     said = options()
     said.case_sensitive = False
-    return re2.compile(b"|".join(re2.escape(text) for text in sorted(texts)), said)
+    return spans_of(re2.compile(b"|".join(re2.escape(text) for text in sorted(texts)), said))
 
 
-def _found(search: Any, lines: Sequence[bytes]) -> Iterator[int]:
+def _found(search: Search, lines: Sequence[bytes]) -> Iterator[int]:
     """Numbers of the lines in which the search finds something: they are searched as one text."""
     block = b"\n".join(lines)
     ends = list(accumulate(len(line) + 1 for line in lines))
     at = 0
     while at < len(block):
-        hit = search.search(block, at)
+        hit = search(block, at)
         if hit is None:
             return
-        number = bisect_right(ends, hit.start())
+        number = bisect_right(ends, hit[0][0])
         yield number
         at = ends[number]

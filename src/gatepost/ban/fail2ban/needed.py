@@ -5,13 +5,15 @@ Case does not count; all texts are in lower case.
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 import msgspec
 
-from gatepost.ban.fail2ban.tree import Alt, Group, If, Node, Octets, Repeat, Seq
+from gatepost.ban.fail2ban.tree import Alt, At, Group, If, Look, Node, Octets, Repeat, Seq
 
 Texts = frozenset[bytes]
 
+_SIGNS = re.compile(rb"[^a-z ]")
 _TORN = re.compile(rb"(?<=[^0-9a-z_])(?=[^0-9a-z_])")
 
 MAX_TEXTS = 24
@@ -37,7 +39,8 @@ class Needs(msgspec.Struct, frozen=True):
 
 
 NOTHING = Needs()
-EMPTY = Needs(exact=frozenset((b"",)))
+NO_TEXT: Texts = frozenset((b"",))
+EMPTY = Needs(exact=NO_TEXT)
 
 
 def needed(node: Node) -> Texts | None:
@@ -65,7 +68,14 @@ def better(one: Texts | None, other: Texts | None) -> Texts | None:
 
 
 def _worth(texts: Texts) -> tuple[int, int]:
-    return (min((len(text.strip()) for text in texts), default=0), -len(texts))
+    return (min(map(_weight, texts), default=0), -len(texts))
+
+
+@lru_cache(maxsize=4096)
+def _weight(text: bytes) -> int:
+    """How rare a text is: signs and digits tell more than letters."""
+    signs = len(_SIGNS.findall(text))
+    return len(text.strip()) + signs if len(text.strip()) >= MIN_LENGTH else 0
 
 
 def _needs(node: Node) -> Needs:
@@ -82,8 +92,12 @@ def _needs(node: Node) -> Needs:
             return _either([_needs(yes), _needs(no)])
         case Repeat():
             return _repeated(node)
-        case _:  # places and looks take no characters; of references nothing is known
-            return EMPTY if type(node).__name__ in {"At", "Look"} else NOTHING
+        case Look(what, _, negative):
+            return Needs(exact=NO_TEXT, one_of=None if negative else _needs(what).best)
+        case At():
+            return EMPTY
+        case _:  # of references nothing is known
+            return NOTHING
 
 
 def _one(octets: frozenset[int]) -> Needs:
@@ -119,18 +133,19 @@ def _either(ways: list[Needs]) -> Needs:
 
 
 def _in_order(parts: Iterable[Needs]) -> Needs:
-    running: Texts | None = frozenset((b"",))
+    running: Texts | None = NO_TEXT
     found: Texts | None = None
     whole = True
     for part in parts:
         joined = _joined(running, part.exact)
+        found = better(found, part.one_of)
         if joined is None:
             whole = False
-            found = better(better(found, running), part.best)
+            found = better(better(found, running), part.exact)
         running = joined if joined is not None else part.exact
         if running is None:
-            running = frozenset((b"",))
-    return Needs(exact=running) if whole else Needs(one_of=better(found, running))
+            running = NO_TEXT
+    return Needs(running, found) if whole else Needs(one_of=better(found, running))
 
 
 def _joined(before: Texts | None, after: Texts | None) -> Texts | None:

@@ -90,18 +90,10 @@ class Stamps:
         elif not self._own:
             span = _first(line) if self._anywhere else None
         else:
-            span = next((s for one in self._own if (s := _stamp(one, line, late)) is not None), None)
+            span = next((s for one in self._own if (s := one.place("stamp", line, late)) is not None), None)
         if span is None or span[0] < 0:
             return line, b""
         return line[: span[0]] + line[span[1] :], line[span[0] : span[1]]
-
-
-def _stamp(pattern: Compiled, line: bytes, late: Late) -> tuple[int, int] | None:
-    match = pattern.search(line, late)
-    if match is None:
-        return None
-    start, end = match.span(pattern.names.index("stamp") + 1) if pattern.linear else match.span("stamp")
-    return start, end
 
 
 def _first(line: bytes) -> tuple[int, int] | None:

@@ -77,7 +77,8 @@ _STRUCTURES = tuple(
     for program, pattern in (
         (
             _SSHD,
-            rb"(?!.* ssh\d*: )(?:error: |fatal: )?(?:PAM: )?(?:Failed \S+ for |Accepted \S+ for |Invalid user |"
+            rb"(?!.* ssh\d*: )(?:error: |fatal: )?(?:PAM: )?(?:Failed \S+ for |Accepted \S+ for |"
+            rb"Invalid user |"
             rb"maximum authentication attempts exceeded for |Bad protocol version identification |"
             rb"Connection (?:closed|reset) by |Disconnected from ).*?(?:^| )"
             + _ADDRESS + _PORT + rb"(?: ssh\d*)?(?: \[preauth\])?\s*\Z",

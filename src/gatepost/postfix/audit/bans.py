@@ -83,10 +83,10 @@ def runs(programs: Iterable[list[str]], name: str, *arguments: str) -> bool | No
     known = [*programs]
     if not known:
         return None
-    wanted = (name, *arguments)
+    wanted = [name, *arguments]
     return any(
-        tuple([words[at].rpartition("/")[2], *words[at + 1 :]][: len(wanted)]) == wanted
-        for words in known
+        [words[at].rpartition("/")[2], *words[at + 1 :]][: len(wanted)] == wanted
+        for words in ([one for one in line if one != "-m"] for line in known)
         for at in range(min(2, len(words)))
     )
 
@@ -128,7 +128,7 @@ def _may_read_journal(uid: int, ids: set[int]) -> bool:
 def may_read(name: str, uid: int, ids: set[int]) -> bool | None:
     """Whether a user can read a file, by the permissions of it and of the folders above.
 
-    None when there is none, or when lists of permissions (acl(5)) say more than we look at.
+    None when lists of permissions (acl(5)) say more than we look at.
     """
     path = Path(name)
     try:
@@ -136,6 +136,8 @@ def may_read(name: str, uid: int, ids: set[int]) -> bool | None:
             return None
         above = all(_may(one.stat(), uid, ids, 0o1) for one in path.parents)
         return above and _may(path.stat(), uid, ids, 0o4)
+    except FileNotFoundError:
+        return False
     except (OSError, ValueError):
         return None
 

@@ -159,10 +159,10 @@ def _blind(scene: Scene) -> Iterator[Finding]:
     bans = scene.facts.bans
     if bans.read or not bans.unread:
         return
-    files = [name for name in bans.unread if name != "journal"]
-    group = "adm" if files else "systemd-journal"
-    remedy = f"adduser {bans.user} {group}\nsystemctl restart gatepost"
-    yield BLIND.found(f"{bans.user} may not read {', '.join(bans.unread)}", remedy)
+    group = "systemd-journal" if bans.unread == ("journal",) else "adm"
+    journal = 'Where there is no such file, in gatepost.toml:\n[ban]\nlogs = ["journal"]'
+    remedy = f"adduser {bans.user} {group}\nsystemctl restart gatepost\n{journal}"
+    yield BLIND.found(f"{bans.user} cannot read {', '.join(bans.unread)}", remedy)
 
 
 def _everybody(scene: Scene) -> Iterator[Finding]:
