@@ -12,6 +12,7 @@ Nothing raises. All of it blocks: it belongs into a thread (see `following`).
 """
 
 import os
+import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -112,6 +113,9 @@ class Follower:
                 self._arrived(LogFile(self.path))
         except OSError as error:
             self._cannot(error)
+            return False
+        except ValueError as error:  # a name that no file can have
+            self._cannot(OSError(0, str(error)))
             return False
         self._away = None
         return arrived
@@ -257,7 +261,8 @@ def _parts(folder: Path) -> list[Part]:
     parts = []
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if entry.is_file(follow_symlinks=False):
+            with suppress(FileNotFoundError):  # renamed just now
                 status = entry.stat(follow_symlinks=False)
-                parts.append(Part(entry.name, status.st_dev, status.st_ino, status.st_mtime_ns))
+                if stat.S_ISREG(status.st_mode):
+                    parts.append(Part(entry.name, status.st_dev, status.st_ino, status.st_mtime_ns))
     return parts
