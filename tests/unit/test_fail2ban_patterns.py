@@ -31,14 +31,11 @@ TEXTS = [
 
 
 def groups(pattern, text):
-    compiled = Compiled(pattern)
-    match = compiled.search(text.encode() + b"\n", Late())
-    if match is None:
+    found = Compiled(pattern).search(text.encode() + b"\n", Late())
+    if found is None:
         return None
     return {
-        name: None if value is None else value.decode()
-        for name, value in compiled.groups(match).items()
-        if name[0] != "_"
+        name: None if value is None else value.decode() for name, value in found.items() if name[0] != "_"
     }
 
 
@@ -82,7 +79,7 @@ def test_patterns_mean_what_they_mean_to_python(pattern, linear):
         ("(?P<a>x)?b(?(a)c|d)", "xbc", True),
         ("^(?P<a>x)?b(?(a)c|d)", "xbd", False),
         ("^(x)?b(?(1)c)$", "b", True),
-        ("a(?!b)", "ab", False),
+        ("a(?!b)b?", "ab", False),
         ("a(?=b)", "ab", True),
         ("(?<=a)b", "ab", True),
         ("(?<!a)b", "ab", False),
@@ -98,6 +95,46 @@ def test_what_only_regex_can_do(pattern, text, expected):
     assert Together([compiled] * 4).which(text.encode() + b"\n") in (
         ([0, 1, 2, 3],) if expected else ([], [0, 1, 2, 3])
     )
+
+
+@pytest.mark.parametrize(
+    ("pattern", "linear"),
+    [
+        ("(?P<x>a+)(?! no| nay)", True),
+        ("x(?!y|ya)", True),
+        ("a(?!(?i:B)|[c-e]x)", True),
+        ("a(?!)", False),
+        ("a(?!b*)", False),
+        ("a(?!$)", False),
+        ("a(?=b)", False),
+        ("(?:abb(?!c)|(?P<x>xy)|ab(?=a))(?P<y>.)", False),
+        ("(?:(?P<x>abab(?=$))|b)$", False),
+        ("(?P<x>aab(?!c))|(?P<y>a)", False),
+        ("(?:a(?!b)|no)", False),
+    ],
+)
+def test_what_is_brought_nearer_to_re2_means_the_same(pattern, linear):
+    assert Compiled(pattern).linear is linear
+    more = [
+        *TEXTS,
+        "a no",
+        "a na",
+        "a nay",
+        "a n",
+        "xyx",
+        "xya",
+        "xz",
+        "abb",
+        "abbc",
+        "ABBD",
+        "abac",
+        "ae",
+        "aex",
+        "aB",
+    ]
+    for text in more:
+        match = re.search(pattern, text + "\n")
+        assert groups(pattern, text) == (None if match is None else match.groupdict()), text
 
 
 @pytest.mark.parametrize(
@@ -180,7 +217,8 @@ def test_faults_in_patterns(pattern, reason):
         ("(?:abc)+", {b"abc"}),
         ("[ab]cd", {b"acd", b"bcd"}),
         ("^from [^[]*$", {b"from "}),
-        ("(?=abcd)x", None),
+        ("(?=abcd)x", {b"abcd"}),
+        ("(?!abcd)x", None),
         (".*", None),
         ("", None),
     ],
