@@ -31,7 +31,7 @@ class Hands:
         self.made = table_script(options.table, options.ports, (), {})
         """How our table is made, without elements."""
         self._seen = 0
-        """The generation of nftables at the last look, with our own changes since; -1 when there were others."""
+        """Generation of nftables at the last look, and our own change after it; -1: others changed more."""
         self.shape = ""
         """What nft said of it when it was made; empty: not known."""
 
