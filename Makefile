@@ -51,8 +51,9 @@ fuzz: venv  ## the codecs, fed with mutated octets for a minute each
 	@set -e; for part in $(basename $(notdir $(filter-out fuzz/__init__.py,$(wildcard fuzz/*.py)))); do \
 		echo "fuzz.$$part"; $(BIN)/python -m fuzz.$$part 60; done
 
-bench: venv system  ## speed, as ratios against the C floor and postgrey in one run
+bench: venv system  ## speed, as ratios against the C floor, postgrey and fail2ban in one run each
 	$(BIN)/python -m bench.policy
+	$(BIN)/python -m bench.bans
 
 install:  ## the program, its user and its service, for the whole machine (root); again: an upgrade
 	@$(PLACES) scripts/install

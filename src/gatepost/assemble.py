@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 from gatepost import checks
 from gatepost.access.table import AccessTable
+from gatepost.ban.keeper import Keeper
 from gatepost.checks.base import Check
 from gatepost.checks.greylist import Greylist
 from gatepost.clock import Clock
 from gatepost.config.schema import Config
-from gatepost.context import Context
+from gatepost.context import Banned, Context
 from gatepost.dns.open import Dns, open_dns
 from gatepost.dnslist.lists import List
 from gatepost.dnslist.watch import ListWatch
@@ -82,7 +83,13 @@ class Parts:
 
 
 async def assemble(
-    config: Config, clock: Clock, store: Store, *, ours: Ours | None = None, thorough: bool = False
+    config: Config,
+    clock: Clock,
+    store: Store,
+    *,
+    ours: Ours | None = None,
+    bans: Banned | None = None,
+    thorough: bool = False,
 ) -> Parts:
     """Everything that answers requests, as configured; own lists are read, probes not yet made."""
     dns = open_dns(config.dns, clock)
@@ -93,13 +100,27 @@ async def assemble(
     watch = ListWatch(_lists(found), dns.fresh, clock, config.watch, ill=lambda: dns.health.ill)
     greylist = next(c for c in found if isinstance(c, Greylist))
     context = Context(
-        dns=dns.resolver, store=store, clock=clock, ours=ours, access=access, watch=watch, health=dns.health
+        dns=dns.resolver,
+        store=store,
+        clock=clock,
+        ours=ours,
+        access=access,
+        watch=watch,
+        health=dns.health,
+        bans=bans or await _bans(store, clock),
     )
     pipeline = Pipeline(found, context, _settings(config, found, greylist, ours, thorough=thorough))
     dns.changed = pipeline.forget
     parts = Parts(config, store, dns, ours, access, watch, found, greylist, pipeline)
     await parts.refresh_lists()
     return parts
+
+
+async def _bans(store: Store, clock: Clock) -> Keeper:
+    """The bans that the store holds now: for those who ask once."""
+    keeper = Keeper(store.bans, clock)
+    await keeper.refresh()
+    return keeper
 
 
 def _settings(

@@ -8,7 +8,7 @@ from gatepost.clock import Clock
 from gatepost.dns.base import Resolver
 from gatepost.dnslist.base import Watch
 from gatepost.ours import Ours
-from gatepost.store.base import Store
+from gatepost.store.base import Ban, Store
 
 
 class ResolverHealth(Protocol):
@@ -18,6 +18,24 @@ class ResolverHealth(Protocol):
     def ill(self) -> str:
         """Why not, a sentence for people; empty when it is well."""
         ...
+
+
+class Banned(Protocol):
+    """Who is shut out."""
+
+    def covering(self, client_address: str) -> Ban | None:
+        """A ban in force of this client."""
+        ...
+
+
+class Nobody:
+    """Nobody is shut out."""
+
+    def covering(self, client_address: str) -> Ban | None:  # noqa: ARG002
+        return None
+
+
+NOBODY = Nobody()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +49,4 @@ class Context:
     access: Access
     watch: Watch
     health: ResolverHealth
+    bans: Banned = NOBODY

@@ -12,6 +12,8 @@ from gatepost.assemble import Parts
 from gatepost.clock import Clock
 from gatepost.config.problem import ConfigError
 from gatepost.config.schema import Config
+from gatepost.control_bans import BanCommands
+from gatepost.guard import Guard
 from gatepost.observe.record import Recorder
 from gatepost.server.control import Command, CommandError, Peer
 from gatepost.server.policy import PolicyServer
@@ -33,6 +35,7 @@ class Running(Protocol):
     started: float
     parts: Parts
     store: Store
+    guard: Guard
     recorder: Recorder
     server: PolicyServer
 
@@ -57,6 +60,7 @@ class Commands:
             "list.entries": self.entries,
             "journal.find": self.find,
             "greylist.bring": self.bring,
+            **BanCommands(lambda: self._daemon.guard, self._daemon.clock).table(),
         }
 
     async def status(self, _arguments: dict[str, object], _peer: Peer) -> dict[str, Any]:
@@ -75,7 +79,12 @@ class Commands:
             "dns": parts.dns.stats(),
             "store": counts,
             "journal_dropped": daemon.store.journal.dropped(),
-            "notes": list(parts.notes()),
+            "bans": {
+                "in_force": len(daemon.guard.keeper.table),
+                "mode": daemon.guard.mode,
+                "firewall": daemon.guard.enforced(),
+            },
+            "notes": [*daemon.config.warnings, *parts.notes(), *daemon.guard.notes()],
         }
 
     async def _counts(self) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from gatepost.clock import Clock, SystemClock
 from gatepost.config.problem import ConfigError
 from gatepost.config.schema import Config
 from gatepost.control import Commands
+from gatepost.guard import Guard
 from gatepost.model import Request, Verdict
 from gatepost.observe.log import LineWriter, set_up
 from gatepost.observe.record import Recorder
@@ -76,6 +77,7 @@ class Daemon:
         self._looking_after: asyncio.Task[None] | None = None
         self.parts: Parts
         self.store: Store
+        self.guard: Guard
         self.recorder: Recorder
         self.server: PolicyServer
 
@@ -86,7 +88,9 @@ class Daemon:
         await self.store.open()
         if control is None and (troubles := self.store.troubles()):
             raise StoreError(troubles[0])  # the other daemon's store too, it seems
-        self.parts = await assemble(self.config, self.clock, self.store)
+        self.guard = Guard(self.store, self.clock)
+        self.parts = await assemble(self.config, self.clock, self.store, bans=self.guard.keeper)
+        await self.guard.set_up(self.config, self.parts)
         await self.parts.first_look()
         lines = LineWriter(sys.stderr)
         lines.start()
@@ -111,12 +115,14 @@ class Daemon:
         answer = self.parts.pipeline.answer(request)
         if isinstance(answer, Verdict):
             self.recorder.record(request, answer)
+            self.guard.saw(request, answer)
             return answer
         return self._answer_later(request, answer)
 
     async def _answer_later(self, request: Request, answer: Awaitable[Verdict]) -> Verdict:
         verdict = await answer
         self.recorder.record(request, verdict)
+        self.guard.saw(request, verdict)
         return verdict
 
     async def reload(self) -> list[str]:
@@ -130,7 +136,7 @@ class Daemon:
             self._notifier.reloading()
             try:
                 config = self._load()
-                parts = await assemble(config, self.clock, self.store)
+                parts = await assemble(config, self.clock, self.store, bans=self.guard.keeper)
             except ConfigError as error:
                 log.error("reload: the configuration has errors, the old one goes on:\n%s", error)  # noqa: TRY400
                 raise
@@ -144,6 +150,7 @@ class Daemon:
             needs = _needs_restart(self.config, config)
             self.config = config
             self._look_after()
+            await self.guard.set_up(config, parts)
             await old.close()
         for need in needs:
             log.warning("reload: %s", need)
@@ -192,7 +199,7 @@ class Daemon:
 
     def _say_ready(self, policy: list[Listener]) -> None:
         where = " ".join(listener.place for listener in policy)
-        for note in self.parts.notes():
+        for note in (*self.config.warnings, *self.parts.notes(), *self.guard.notes()):
             log.warning("%s", note)
         log.info(
             "gatepost %s ready to answer on %s profile=%s mode=%s",
@@ -205,7 +212,9 @@ class Daemon:
 
     async def _until_stopped(self) -> None:
         self._look_after()
-        background = [begin(work) for work in (self._follow(), self._expire(), self._notifier.watch())]
+        background = [
+            begin(work) for work in (self._follow(), self._expire(), self.guard.run(), self._notifier.watch())
+        ]
         await self._stop.wait()
         if self._looking_after:
             background.append(self._looking_after)
@@ -219,6 +228,7 @@ class Daemon:
         self._looking_after = begin(self.parts.look_after())
 
     async def _close(self, lines: LineWriter) -> None:
+        await self.guard.close()
         await self.parts.close()
         await self.store.close()
         lines.stop()

@@ -91,6 +91,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """Deferring by this rule must not hide a permanent refusal: DEFER_IF_PERMIT (access(5))."""
     url: str = ""
     """Where the sender can read more or ask to be delisted."""
+    hangs_up: bool = False
+    """Its refusal also closes the connection: 521 (RFC 7504, access(5)) instead of `reject`."""
 
 
 class Finding(msgspec.Struct, frozen=True, gc=False):
@@ -143,6 +145,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Enhanced status code of the same class, e.g. `4.7.1`."""
     text: str = ""
     """Reason told to the sender, without codes."""
+    hangs_up: bool = False
+    """The refusal closes the connection (521)."""
     if_permit: bool = False
     """Send DEFER_IF_PERMIT, so that later permanent refusals still show."""
     header: str = ""

@@ -4,6 +4,7 @@ Nothing here raises on bytes from the network: `parse_address` answers None.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Address = IPv4Address | IPv6Address
@@ -30,6 +31,10 @@ def parse_address(text: str) -> Address | None:
             return None
         return address.ipv4_mapped or address
     return address
+
+
+known_address = lru_cache(65536)(parse_address)
+"""`parse_address`, for texts that come again and again."""
 
 
 def parse_network(text: str) -> Network | None:

@@ -11,15 +11,18 @@ import pytest
 
 from gatepost.clock import FakeClock
 from gatepost.store.base import (
+    Ban,
     Brought,
     BroughtClient,
     JournalEntry,
     ListEntry,
     Meeting,
     Outcome,
+    Past,
     Store,
     Terms,
     Triplet,
+    Trusted,
 )
 from gatepost.store.open import open_store
 from gatepost.store.options import StoreOptions
@@ -657,5 +660,111 @@ def test_a_crowd_that_waits_elsewhere_does_not_fill_the_store(options):
     async def what(store: Store, clock: FakeClock) -> None:
         crowd = [brought(clock, of(n), ago=10, passed=False) for n in range(TERMS.pending_per_network + 5)]
         assert {"taken": TERMS.pending_per_network, "crowded": 5} == await bring(store, clock, *crowd)
+
+    play(options, what)
+
+
+# --- bans ---------------------------------------------------------------------------------------------
+
+
+def ban(clock: FakeClock, network: str, seconds: float | None = 600.0, **more: object) -> Ban:
+    until = None if seconds is None else clock.now() + seconds
+    return Ban(network=network, since=clock.now(), until=until, **more)
+
+
+def test_a_ban_is_in_force_until_its_time_is_over_and_remembered_afterwards(options):
+    async def what(store: Store, clock: FakeClock) -> None:
+        one = ban(clock, "192.0.2.1", 600, reason="auth.failed 5x", origin="jail mail", offences=5, times=2)
+        for_ever = ban(clock, "2001:db8::/64", None, evidence=("a line", "another"))
+        await store.bans.put([one, for_ever])
+        assert [one, for_ever] == await store.bans.active(clock.now())
+        clock.advance(600)
+        assert [for_ever] == await store.bans.active(clock.now())
+        assert {"192.0.2.1": Past(2, one.until)} == await store.bans.past(["192.0.2.1", "192.0.2.2"])
+        assert 1 == await store.bans.expire(clock.now() + 1, 0)
+        assert {} == await store.bans.past(["192.0.2.1"])
+        assert [for_ever] == await store.bans.active(clock.now())
+
+    play(options, what)
+
+
+def test_a_ban_replaces_that_of_the_same_network(options):
+    async def what(store: Store, clock: FakeClock) -> None:
+        await store.bans.put([ban(clock, "192.0.2.1", 60)])
+        longer = ban(clock, "192.0.2.1", 6000)
+        await store.bans.put([longer])
+        assert [longer] == await store.bans.active(clock.now())
+
+    play(options, what)
+
+
+def test_a_ban_that_is_removed_is_over_and_forgotten(options):
+    async def what(store: Store, clock: FakeClock) -> None:
+        one, other = ban(clock, "192.0.2.1"), ban(clock, "192.0.2.2")
+        await store.bans.put([one, other])
+        assert [one] == await store.bans.remove(["192.0.2.1", "192.0.2.9"])
+        assert [] == await store.bans.remove(["192.0.2.1"])
+        assert [other] == await store.bans.active(clock.now())
+        assert {} == await store.bans.past(["192.0.2.1"])
+        clock.advance(601)
+        assert [] == await store.bans.remove(["192.0.2.2"])
+
+    play(options, what)
+
+
+def test_the_version_of_bans_changes_with_them_only(options):
+    async def what(store: Store, clock: FakeClock) -> None:
+        versions = [await store.bans.version()]
+        await store.bans.put([])
+        await store.bans.remove(["192.0.2.1"])
+        assert versions == [await store.bans.version()]
+        await store.bans.put([ban(clock, "192.0.2.1")])
+        versions.append(await store.bans.version())
+        await store.bans.remove(["192.0.2.1"])
+        versions.append(await store.bans.version())
+        assert 3 == len(set(versions))
+
+    play(options, what)
+
+
+def test_trust_is_remembered_from_its_last_time(options):
+    async def what(store: Store, clock: FakeClock) -> None:
+        now = clock.now()
+        await store.bans.trust([Trusted("192.0.2.1", "login", now), Trusted("192.0.2.2", "login", now - 50)])
+        await store.bans.trust([Trusted("192.0.2.1", "login", now - 10), Trusted("192.0.2.2", "login", now)])
+        both = [Trusted("192.0.2.1", "login", now), Trusted("192.0.2.2", "login", now)]
+        assert both == sorted(await store.bans.trusted(now), key=lambda client: client.address)
+        assert [] == await store.bans.trusted(now + 1)
+        await store.bans.expire(0, now + 1)
+        assert [] == await store.bans.trusted(0)
+
+    play(options, what)
+
+
+def test_where_reading_stands_in_logs_is_remembered(options):
+    async def what(store: Store, _clock: FakeClock) -> None:
+        assert {} == await store.bans.places()
+        await store.bans.put_places({"/var/log/mail.log": "1", "journal": "2"})
+        await store.bans.put_places({"/var/log/mail.log": "3"})
+        assert {"/var/log/mail.log": "3"} == await store.bans.places()
+
+    play(options, what)
+
+
+def test_ten_thousand_bans_are_one_step(options):
+    async def what(store: Store, clock: FakeClock) -> None:
+        many = [ban(clock, f"10.{n // 65536}.{n // 256 % 256}.{n % 256}") for n in range(10_000)]
+        await store.bans.put(many)
+        assert 10_000 == len(await store.bans.active(clock.now()))
+
+    play(options, what)
+
+
+@pytest.mark.parametrize("odd", ["", "\0", "\ud800", "'; DROP TABLE ban; --", "x" * 10_000, "[198.51.100.9]"])
+def test_what_a_stranger_wrote_stays_text_in_a_ban(options, odd):
+    async def what(store: Store, clock: FakeClock) -> None:
+        await store.bans.put([ban(clock, "192.0.2.1", reason=odd, evidence=(odd,))])
+        (found,) = await store.bans.active(clock.now())
+        assert ("192.0.2.1", 1) == (found.network, len(found.evidence))
 
     play(options, what)

@@ -8,12 +8,16 @@ import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from gatepost.postfix.audit import machine
+from gatepost.postfix.conf.reading import read_instance
+from gatepost.postfix.planning.plan import make_plan
 from support.daemon import ROOT
 from support.postfix import Postfix
+from support.postfix_instance import LINE
 
 pytestmark = pytest.mark.e2e
 
@@ -31,9 +35,9 @@ FILES = {"people": "postmaster x\nbob x\n"}
 OURS, OUTSIDE = "postmaster@example.net", "someone@elsewhere.example"
 
 
-def audit(postfix, *arguments, config=""):
-    """Exit status, and what was printed."""
-    given = postfix.write_file("gatepost.toml", config)
+def audit(postfix, *arguments, config="", ban="off"):
+    """Exit status, and what was printed. What of bans the machine has is no matter of most tests."""
+    given = postfix.write_file("gatepost.toml", f'{config}\n[ban]\nmode = "{ban}"\n')
     command = [sys.executable, "-m", "gatepost", "postfix", "audit", "-c", f"{postfix.home}/etc"]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run(
@@ -47,9 +51,9 @@ def audit(postfix, *arguments, config=""):
     return done.returncode, done.stdout
 
 
-def found(postfix, *arguments, config=""):
+def found(postfix, *arguments, **settings):
     """Exit status, and the findings by name."""
-    status, said = audit(postfix, "--json", *arguments, config=config)
+    status, said = audit(postfix, "--json", *arguments, **settings)
     return status, {one["name"]: one for one in json.loads(said)["findings"]}
 
 
@@ -323,3 +327,13 @@ def test_a_real_connection_is_read_from_a_real_log(good):
     rcpt(good, OURS)
     good.wait_for_log("disconnect from")
     assert machine.connections(good.log())["127.0.0.1"] >= 1
+
+
+def test_a_guesser_of_passwords_is_stopped_by_nobody_until_postfix_asks_before_its_greeting():
+    with Postfix(settings=GOOD, files=FILES) as postfix:
+        seen = found(postfix, "--no-probe", ban="enforce")[1]["bans.no_firewall"]["evidence"]
+        assert f"{postfix.host}:{postfix.port}/inet: not asked before AUTH" in seen
+
+        for change in make_plan(read_instance(f"{postfix.home}/etc"), LINE, ban=True).changes:
+            postfix.write_file(str(Path(change.path).relative_to(postfix.home)), change.after)
+        assert "bans.no_firewall" not in found(postfix, "--no-probe", ban="enforce")[1]

@@ -31,7 +31,7 @@ from support.postfix_cases import (
     service_names,
     settle,
 )
-from support.postfix_instance import ASK, ASKED, LEARN, LINE
+from support.postfix_instance import ASK, ASKED, BAN, LEARN, LINE
 from support.postfix_live import Live
 
 CASES = {case.name: case for case in cases()}
@@ -41,7 +41,7 @@ TAKEN = {name: case for name, case in PLANNED.items() if case.take_over}
 ALIVE = {name: case for name, case in CASES.items() if case.live and (case.dies or case.replies)}
 RECIPIENT = "smtpd_recipient_restrictions"
 DATA = "smtpd_data_restrictions"
-ask, asked, learn = map(one_blank, (ASK, ASKED, LEARN))
+ask, asked, learn, ban = map(one_blank, (ASK, ASKED, LEARN, BAN))
 KNOWN = Known(honours, lambda server: "postgrey" in server or normal_server(server) == LINE.server)
 BY_THE_WAY = ("unused parameter", "overriding earlier entry", "undefined parameter: mua_")
 """What postconf complains about in a case that is not about that."""
@@ -70,9 +70,9 @@ def state(folder, services):
     return State(effective(folder), own, {key: lists_in_force(folder, key, own) for key in services})
 
 
-def carry_out(folder, gone=None):
+def carry_out(folder, gone=None, *, ban=False):
     """Plan, and write what was planned."""
-    made = make_plan(read_instance(folder), LINE, gone)
+    made = make_plan(read_instance(folder), LINE, gone, ban=ban)
     for change in made.changes:
         Path(change.path).write_bytes(change.after)
         settle(Path(change.path))
@@ -205,6 +205,63 @@ def test_a_second_plan_is_empty(name):
     assert "" == outcome(name).again
 
 
+class Banning(msgspec.Struct):
+    """A case that was planned, and then with --ban-at-connect."""
+
+    before: State
+    plan: Plan
+    after: State
+    again: str
+    without: Plan
+    """A plan that does not ask for it, once it is there."""
+
+
+@functools.cache
+def banning(name):
+    with laid_out(name) as folder:
+        services = sorted({*service_names(folder)})
+        carry_out(folder)
+        before = state(folder, services)
+        made = carry_out(folder, ban=True)
+        again, without = (make_plan(read_instance(folder), LINE, ban=again) for again in (True, False))
+        return Banning(before, made, state(folder, services), again.diff, without)
+
+
+@pytest.mark.parametrize("name", PLANNED)
+def test_by_the_real_postconf_bans_are_asked_about_where_the_case_says(name):
+    case, done = CASES[name], banning(name)
+
+    asking = [key for key, lists in done.after.lists.items() if ban in lists["smtpd_client_restrictions"]]
+    delays = {done.after.own[key].get("smtpd_delay_reject", "as main.cf has it") for key in asking}
+    assert sorted(case.ban_services) == asking
+    assert delays <= {"no"} or done.after.main["smtpd_delay_reject"] == "no"
+    refused = {line.partition(" ")[0]: line for line in done.plan.refused}
+    assert case.ban_refused.keys() == refused.keys()
+    assert [] == [key for key, part in case.ban_refused.items() if part not in refused[key]]
+
+
+@pytest.mark.parametrize("name", PLANNED)
+def test_by_the_real_postconf_nothing_else_changes_when_bans_are_asked_about(name):
+    done = banning(name)
+
+    # it does not print a parameter that nothing refers to any more
+    assert done.after.main.items() <= done.before.main.items()
+    for key in done.after.lists.keys() - CASES[name].ban_services:
+        assert done.before.lists[key] == done.after.lists[key]
+    for key in CASES[name].ban_services:
+        changed = different(done.before.own.get(key, {}), done.after.own[key])
+        assert changed == {one.parameter for one in done.plan.settings if one.service == key}
+
+
+@pytest.mark.parametrize("name", PLANNED)
+def test_asking_about_bans_is_planned_once_and_then_told_of(name):
+    done = banning(name)
+
+    assert ("", "") == (done.again, done.without.diff)
+    told = {note.partition(" ")[0] for note in done.without.notes if "asks Gatepost about bans" in note}
+    assert {*CASES[name].ban_services} == told
+
+
 @pytest.mark.parametrize("name", TAKEN)
 def test_what_is_taken_over(name):
     case = CASES[name]
@@ -226,6 +283,16 @@ def test_what_is_taken_over(name):
     needed = {one.old for one in taken.moved if one.stays}
     assert [] == [old for old in wanted.keys() - needed if one_blank(old) in in_force]
     assert [] == [old for old in case.stays if old not in in_force]
+
+
+def test_what_a_guide_writes_asks_about_bans_once_the_rest_is_taken_over():
+    with laid_out("08-web-guide-with-postgrey") as folder:
+        made = carry_out(folder, take_over(read_instance(folder), LINE, KNOWN).gone, ban=True)
+        now = lists_in_force(folder, "smtp/inet")
+
+    assert () == made.refused
+    assert f"permit_mynetworks {ban}" == now["smtpd_client_restrictions"]
+    assert "check_client_access" in now["smtpd_sender_restrictions"]
 
 
 @pytest.mark.parametrize("name", REFUSED)

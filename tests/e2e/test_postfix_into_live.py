@@ -2,6 +2,7 @@
 
 import json
 import os
+import smtplib
 import subprocess
 import sys
 
@@ -27,11 +28,14 @@ class World:
         self.environment = {}
 
     def run(self, *arguments, status=0):
-        """What a command prints; Postfix's folder, our file and the folder of backups are told."""
+        """What `gatepost postfix` prints; Postfix's folder, our file and the folder of backups are told."""
         backups = [] if arguments[0] in ("plan", "audit") else ["--backups", str(self.folder / "backups")]
-        places = ["-c", str(self.etc), "--config", str(self.daemon.config)]
+        return self.gatepost("postfix", *arguments, "-c", str(self.etc), *backups, status=status)
+
+    def gatepost(self, *arguments, status=0):
+        """What a command prints."""
         done = subprocess.run(
-            [sys.executable, "-m", "gatepost", "postfix", *arguments, *places, *backups],
+            [sys.executable, "-m", "gatepost", *arguments, "--config", str(self.daemon.config)],
             capture_output=True,
             text=True,
             check=False,
@@ -55,6 +59,12 @@ class World:
             return session.rcpt(who["sender"], OURS)[0]
         finally:
             session.close()
+
+    def greeting(self, client):
+        """How a client is greeted that a proxy names; Postfix then begins anew."""
+        with smtplib.SMTP("127.0.0.1", self.postfix.port, timeout=30) as smtp:
+            smtp.ehlo("test")
+            return str(smtp.docmd("XCLIENT", f"ADDR={client} NAME=a.example REVERSE_NAME=a.example")[0])
 
 
 @pytest.fixture
@@ -110,3 +120,36 @@ def test_without_gatepost_nothing_is_changed(world):
 
     world.run("apply", "--yes", status=1)
     assert before == world.files()
+
+
+def test_asking_about_bans_goes_in_and_comes_out_again(world):
+    world.run("apply", "--yes")
+    before = world.files()
+
+    told = json.loads(world.run("apply", "--ban-at-connect", "--yes", "--json"))
+    assert {"passed"} == {probe["result"] for probe in told["probes"]}
+    assert "no" == world.postfix.run("postconf", "-Ph", "*/inet/smtpd_delay_reject").strip()
+    assert json.loads(world.run("plan", "--ban-at-connect", "--json"))["empty"]
+    plain = json.loads(world.run("plan", "--json"))
+    assert (True, True) == (plain["empty"], "asks Gatepost about bans" in plain["notes"][0])
+    assert "220" == world.greeting("198.51.100.9")
+    world.gatepost("ban", "add", "198.51.100.9", "--for", "1h")
+    assert ("521", "220") == (world.greeting("198.51.100.9"), world.greeting("198.51.100.8"))
+
+    world.run("rollback", "last", "--yes")
+    assert before == world.files()
+    assert "220" == world.greeting("198.51.100.9")
+
+
+def test_a_service_that_is_left_alone_is_told_with_its_reason(world):
+    main = world.etc / "main.cf"
+    own = "smtpd_sender_restrictions = reject_unlisted_recipient\n"
+    world.postfix.write_file("etc/main.cf", main.read_text() + own)
+
+    said = world.run("plan", "--ban-at-connect")
+    told = json.loads(world.run("plan", "--ban-at-connect", "--json"))
+    line = len(main.read_text().splitlines())
+
+    (reason,) = told["refused"]
+    assert f"{main}:{line}: reject_unlisted_recipient" in reason
+    assert f"! {reason}" in said

@@ -51,11 +51,11 @@ def test_any_list_is_split_or_refused(text):
     assert all(item.start < item.end for item in items)
 
 
-@given(main_cf())
-def test_a_plan_loses_nothing_and_is_made_once(octets):
+@given(main_cf(), st.booleans())
+def test_a_plan_loses_nothing_and_is_made_once(octets, ban):
     before = instance(octets)
     try:
-        made = make_plan(before, LINE)
+        made = make_plan(before, LINE, ban=ban)
     except ConfError:
         return
     result = after(made, before)
@@ -65,19 +65,20 @@ def test_a_plan_loses_nothing_and_is_made_once(octets):
     assert old_comments == [c for c in comments if c in old_comments and not c.startswith("# Gatepost:")]
     for word in ("zen.spamhaus.org", "hash:/etc/postfix/clients", "unix:private/spf", "permit_mx_backup"):
         assert old.count(word) <= others.count(word)
-    assert "" == make_plan(result, LINE).diff
+    assert "" == make_plan(result, LINE, ban=ban).diff
 
 
-@given(master_cf(), st.data())
-def test_a_master_cf_is_read_whole_and_cut_anywhere(octets, data):
+@given(master_cf(), main_cf(), st.booleans(), st.data())
+def test_a_master_cf_is_read_whole_and_cut_anywhere(octets, main, ban, data):
     assert octets == read_master(octets).source.octets
     cut = octets[: data.draw(st.integers(0, len(octets)))]
     try:
-        before = instance(b"", cut)
-        made = make_plan(before, LINE)
+        before = instance(main if ban else b"", cut)
+        made = make_plan(before, LINE, ban=ban)
     except ConfError:
         return
-    assert "" == make_plan(after(made, before), LINE).diff
+    again = make_plan(after(made, before), LINE, ban=ban)
+    assert ("", made.refused) == (again.diff, again.refused)
 
 
 @given(main_cf(), st.data())

@@ -10,18 +10,20 @@
 - `[request]`: attributes that every case starts from;
 - `[[case]]`: `name` (a sentence), `request`, `expect` (rules, in any order), and where they matter
   `zone`, `ours`, `options`, `access` (matches of the own lists), `aside` (lists not believed now, with
-  the reason), `learned` (people our users wrote to), `asked` (the most DNS questions allowed), `text`,
-  `detail` (parts that must stand in the finding of a rule) and `excuses`;
+  the reason), `banned` (networks), `learned` (people our users wrote to), `asked` (the most DNS questions
+  allowed), `text`, `detail` (parts that must stand in the finding of a rule) and `excuses`;
 - `[[case.then]]`: what happens `after` so many seconds in the same world, with `request` and `expect`.
 """
 
 import tomllib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from gatepost.access.base import Match
+from gatepost.ban.table import BanTable
 from gatepost.checks.base import Check
 from gatepost.checks.greylist import Greylist, Mails
 from gatepost.clock import FakeClock
@@ -31,6 +33,7 @@ from gatepost.model import Finding, Request
 from gatepost.network import NetworkSet, parse_address, parse_network
 from gatepost.options import from_plain
 from gatepost.ours import Ours
+from gatepost.store.base import Ban
 from gatepost.store.memory import MemoryStore
 from support.zone import ZoneResolver
 
@@ -74,6 +77,7 @@ class Case(Step, kw_only=True):
     ours: OursTable | None = None
     options: Any = None
     access: list[Match] = []
+    banned: list[str] = []
     aside: dict[str, str] = {}
     learned: list[str] = []
     asked: int | None = None
@@ -122,6 +126,18 @@ class FixedWatch:
             self.errors.append(zone)
 
 
+class Shut:
+    """Bans of these networks, for ever."""
+
+    def __init__(self, networks: list[str]) -> None:
+        ban = partial(Ban, since=0.0, reason="auth.failed 5x", origin="jail mail")
+        self._table = BanTable(ban(network=network) for network in networks)
+
+    def covering(self, client_address: str) -> Ban | None:
+        address = parse_address(client_address)
+        return self._table.covering(address, 1.0) if address else None
+
+
 class Well:
     """A resolver that is never ill."""
 
@@ -153,6 +169,7 @@ def make_context(file: CaseFile, case: Case, clock: FakeClock) -> Context:
         access=FixedAccess(case.access),
         watch=FixedWatch(case.aside),
         health=Well(),
+        bans=Shut(case.banned),
     )
 
 

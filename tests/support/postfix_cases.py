@@ -42,6 +42,10 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Services where every list in force must stay what it was."""
     nothing: bool = False
     """The plan must be empty."""
+    ban_services: list[str] = []
+    """Services that --ban-at-connect lets ask about bans."""
+    ban_refused: dict[str, str] = {}
+    """Those that it leaves alone, and part of the reason."""
     take_over: dict[str, list[str]] = {}
     """What must leave Postfix with --take-over (`{dir}`: the folder), and the settings that it becomes."""
     stays: dict[str, str] = {}

@@ -14,6 +14,7 @@ LEARN = (
 ASKED = (
     "check_policy_service { inet:127.0.0.1:10023, timeout=6s, default_action=DUNNO, policy_context=asked }"
 )
+BAN = "check_policy_service { inet:127.0.0.1:10023, timeout=6s, default_action=DUNNO, policy_context=ban }"
 
 SMTP = "smtp inet n - y - - smtpd\n"
 
@@ -26,6 +27,8 @@ DEFAULTS = {
     "multi_instance_directories": "",
     "non_fqdn_reject_code": "504",
     "parent_domain_matches_subdomains": "relay_domains, smtpd_access_maps",
+    "disable_vrfy_command": "no",
+    "smtpd_delay_reject": "yes",
     "smtpd_client_restrictions": "",
     "smtpd_data_restrictions": "",
     "smtpd_end_of_data_restrictions": "",

@@ -36,6 +36,29 @@ def test_the_learning_line_only_learns():
     assert check.looked == 0
 
 
+class Banned(Says):
+    name = "banned"
+
+
+@pytest.mark.parametrize("stage", [Stage.CONNECT, Stage.OTHER])  # after XCLIENT Postfix asks again
+@pytest.mark.parametrize("worth", ["reject", 0])
+def test_before_the_greeting_the_check_for_bans_alone_is_asked(worth, stage):
+    usual, bans = Says("hard", dns=["later"]), Banned("banned.client")
+    world = World(usual, bans, worth={"hard": "reject", "later": "reject", "banned.client": worth})
+
+    verdict = world.answer(stage, policy_context="ban")
+
+    assert (Action.REJECT if worth else Action.PASS, ["banned.client"]) == (verdict.action, rules(verdict))
+    assert (0, 0, 1) == (usual.looked, usual.looked_up, bans.looked)
+    assert Action.PASS is world.answer(Stage.CONNECT, policy_context="ban", client_address="10.1.2.3").action
+
+
+def test_before_the_greeting_nobody_is_refused_for_our_own_trouble():
+    verdict = World(Says("hard"), worth={"hard": "reject"}).answer(Stage.CONNECT, policy_context="ban")
+
+    assert (Action.PASS, []) == (verdict.action, rules(verdict))
+
+
 def test_at_data_the_asked_line_judges_only_what_was_asked_about_at_rcpt():
     check = Says("hard")
     world = World(check, worth={"hard": "reject"})

@@ -3,6 +3,8 @@
 import asyncio
 import io
 
+import pytest
+
 from gatepost.clock import FakeClock
 from gatepost.model import Action, Judged, Request, Verdict
 from gatepost.observe.log import LineWriter, harmless, line
@@ -40,8 +42,9 @@ def test_a_verdict_is_in_the_journal_the_log_and_the_counts():
     assert {"reject": 1} == dict(recorder.actions)
 
 
-def test_the_learning_line_about_a_stranger_is_not_kept():
-    request = Request(client_address="192.0.2.7", policy_context="learn")
+@pytest.mark.parametrize("context", ["learn", "ban"])
+def test_a_line_that_judged_nothing_is_not_kept(context):
+    request = Request(client_address="192.0.2.7", policy_context=context)
 
     assert ([], "") == recorded(request, Verdict(action=Action.PASS))[:2]
 

@@ -25,10 +25,21 @@ def compile_pattern(text: str, *, ignore_case: bool = True) -> Any:
     """The compiled pattern, with `search` and `groups`; raises PatternError."""
     options = re2.Options()
     options.case_sensitive = not ignore_case
+    return _compile(text, text, options)
+
+
+def compile_octets(text: str) -> Any:
+    """The same for octets that need not be UTF-8, as in a log: each is a character."""
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    return _compile(text, text.encode("latin-1", "backslashreplace"), options)
+
+
+def _compile(text: str, pattern: str | bytes, options: Any) -> Any:
     options.log_errors = False
     options.max_mem = MAX_MEMORY
     try:
-        return re2.compile(text, options)
+        return re2.compile(pattern, options)
     except re2.error as error:
         reason = error.args[0] if error.args else ""
         said = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)

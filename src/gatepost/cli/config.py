@@ -7,7 +7,7 @@ import typer
 
 from gatepost.cli.arguments import ConfigFile, Json, configured
 from gatepost.cli.main import new_app
-from gatepost.cli.show import say, say_json
+from gatepost.cli.show import say, say_json, warn
 from gatepost.cli.trouble import CommandError
 from gatepost.config import reference
 from gatepost.config.expected import plain
@@ -31,16 +31,18 @@ def check(file: FileArgument = None, config: ConfigFile = None, json: Json = Fal
     """Read the configuration and tell all that is wrong with it, each with file, line and key."""
     path = config_file(file or config)
     try:
-        load(path)
+        warnings = load(path).warnings
     except ConfigError as error:
         if json:
             say_json({"ok": False, "file": str(path or ""), "problems": error.problems})
             raise typer.Exit(2) from None
         raise CommandError(map(str, error.problems)) from None
     if json:
-        say_json({"ok": True, "file": str(path or ""), "problems": []})
-    else:
-        say(f"{path}: no fault found" if path else "There is no configuration file; the defaults are used.")
+        say_json({"ok": True, "file": str(path or ""), "problems": [], "warnings": warnings})
+        return
+    for warning in warnings:
+        warn(f"warning: {warning}")
+    say(f"{path}: no fault found" if path else "There is no configuration file; the defaults are used.")
 
 
 @app.command()

@@ -76,7 +76,8 @@ def _run(config: Config) -> None:
 
 def _never(config: Config) -> list[Network]:
     """Whom the configuration spares."""
-    return [network for text in config.ours.networks if (network := parse_network(text))]
+    spared = (*config.ours.networks, *config.ban.never)
+    return [network for text in spared if (network := parse_network(text))]
 
 
 def _show(options: FirewallOptions, *, json: bool) -> None:

@@ -1,4 +1,4 @@
-"""`gatepost import`: move over from postgrey and from Postfix access maps, and lose nothing unsaid."""
+"""`gatepost import`: move over from postgrey, Postfix access maps and fail2ban, and lose nothing unsaid."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +11,7 @@ from gatepost.cli.main import new_app
 from gatepost.cli.rewriting import Rewriting
 from gatepost.cli.show import say, say_json, say_table, warn
 
-app = new_app(no_args_is_help=True, help="Move over from postgrey and from Postfix access maps.")
+app = new_app(no_args_is_help=True, help="Move over from postgrey, Postfix access maps and fail2ban.")
 
 ConfigToWrite = Annotated[
     Path | None,
@@ -117,13 +117,49 @@ def postfix_map(
         raise typer.Exit(1)
 
 
-def show(told: dict[str, Any]) -> None:
+@app.command()
+def fail2ban(
+    folder: Annotated[
+        Path, typer.Option("--from", metavar="DIR", help="Where fail2ban's configuration is.")
+    ] = Path("/etc/fail2ban"),
+    database: Annotated[
+        Path | None,
+        typer.Option(
+            "--db",
+            metavar="FILE",
+            help="Its database of bans; without it what fail2ban.conf says.",
+            show_default=False,
+        ),
+    ] = None,
+    config: ConfigToWrite = None,
+    store: Store = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Take over fail2ban's jails, ignoreip and running bans.
+
+    fail2ban may run meanwhile, and is not changed. Importing again changes nothing that was taken before.
+    """
+    from gatepost.cli.from_fail2ban import FromFail2ban  # noqa: PLC0415 - keeps `--help` quick
+
+    job = FromFail2ban(folder, database, config, store)
+    job.decide()
+    if not dry_run:
+        job.change()
+    if json:
+        say_json(job.as_json())
+        return
+    show(job.as_json(), "fail2ban")
+    _say_next(job.rewriting, dry_run=dry_run)
+
+
+def show(told: dict[str, Any], source: str = "postgrey") -> None:
     """What was taken and what not, as tables."""
     say(f"Options: {told['options_from']}")
     rows = [(one["what"], "yes", one["became"]) for one in told["taken"]]
     rows += [(one["what"], "no", one["why"]) for one in told["not_taken"]]
     say()
-    say_table(("postgrey", "taken", "what it is now, or why not"), rows)
+    say_table((source, "taken", "what it is now, or why not"), rows)
     for note in told["notes"]:
         warn(note)
 

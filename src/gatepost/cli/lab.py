@@ -1,4 +1,4 @@
-"""`gatepost lab`: a private Internet with a real Postfix, and a day in it or a take-over.
+"""`gatepost lab`: a private Internet with a real Postfix, and a day in it, a take-over, or bans.
 
 Without root, or where programs are missing, it says so and plays the day
 against the real daemon with a simulated Postfix and name server.
@@ -7,6 +7,8 @@ against the real daemon with a simulated Postfix and name server.
 import signal
 import sys
 import threading
+from collections.abc import Callable
+from functools import partial
 from types import FrameType
 from typing import Annotated, Any, Literal
 
@@ -19,8 +21,11 @@ from gatepost.lab.report import Report
 
 def lab(
     act: Annotated[
-        Literal["day", "takeover"],
-        typer.Option("--act", help="A day at the door, or a mail server of the usual guide taken over."),
+        Literal["day", "takeover", "bans"],
+        typer.Option(
+            "--act",
+            help="A day at the door, a mail server of the usual guide taken over, or bans.",
+        ),
     ] = "day",
     profile: Annotated[
         Literal["balanced", "strict"], typer.Option("--profile", help="What each rule is worth.")
@@ -41,8 +46,10 @@ def lab(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _ended)
     try:
-        if act == "takeover":
-            _takeover(json=json, plain=not (keep or simulate or set_ or profile != "balanced"))
+        if act != "day":
+            if keep or simulate or set_ or profile != "balanced":
+                raise CommandError(f"--act {act} goes with --json alone.")
+            _whole({"takeover": _takeover, "bans": _bans}[act], json=json)
             return
         report = _day(profile, tuple(set_ or ()), keep=keep, simulate=simulate, json=json)
     except (LabError, ValueError) as error:
@@ -51,23 +58,39 @@ def lab(
         raise typer.Exit(1)
 
 
-def _takeover(*, json: bool, plain: bool) -> None:
-    """Play the other act; ends with status 1 when something came of it that must not be."""
-    if not plain:
-        raise CommandError("--act takeover goes with --json alone: what comes of it stands in its Postfix.")
+Shown = tuple[str, Callable[[Any], None], list[str]]
+"""What came of an act: as JSON, how to show it on a console, and what must not be."""
+
+
+def _whole(act: Callable[[], Shown], *, json: bool) -> None:
+    """Play an act that needs the whole lab; ends with status 1 when something came of it that must not be."""
     from gatepost.lab.internet import missing  # noqa: PLC0415
+
+    if lacks := missing():
+        raise CommandError(["This act needs the whole lab.", *lacks])
+    text, show, failures = act()
+    if json:
+        print(text, flush=True)
+    else:
+        show(_console())
+    if failures:
+        raise typer.Exit(1)
+
+
+def _takeover() -> Shown:
     from gatepost.lab.takeover import takeover  # noqa: PLC0415
     from gatepost.lab.takeover_report import show, to_json  # noqa: PLC0415
 
-    if lacks := missing():
-        raise CommandError(["Taking over needs the whole lab.", *lacks])
     report = takeover()
-    if json:
-        print(to_json(report), flush=True)
-    else:
-        show(report, _console())
-    if report.failures:
-        raise typer.Exit(1)
+    return to_json(report), partial(show, report), report.failures
+
+
+def _bans() -> Shown:
+    from gatepost.lab.bans import play  # noqa: PLC0415
+    from gatepost.lab.bans_report import show, to_json  # noqa: PLC0415
+
+    report = play()
+    return to_json(report), partial(show, report), report.failures
 
 
 def _ended(number: int, frame: FrameType | None) -> None:

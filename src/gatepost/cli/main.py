@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "deny": ("lists", "Refuse it, whatever else is known."),
     "expect": ("lists", "Let mail to somebody who waits for a code in without delay."),
     "list": ("lists", "What is on the own lists, and where each entry stands."),
+    "ban": ("ban", "Who is shut out and why; ban somebody, let him in, try rules on a log."),
     "status": ("status", "How the daemon is, now."),
     "reload": ("reload", "Let the daemon read its configuration anew."),
     "restore": ("restore", "Own lists and correspondents as an earlier snapshot has them."),

@@ -84,8 +84,14 @@ def config_folder(given: Path | None) -> str:
         raise CommandError(str(error)) from None
 
 
-def planned(config_dir: str, config_file: Path | None, *, take: bool) -> Planned:
+def planned(config_dir: str, config_file: Path | None, *, take: bool, ban: bool = False) -> Planned:
     """The plan for the Postfix in a folder and our configuration.
+
+    Args:
+        config_dir: where main.cf is.
+        config_file: our configuration; None: where it usually is.
+        take: whether Gatepost takes over what it can do itself.
+        ban: whether Postfix is to ask about bans before its greeting.
 
     Raises:
         CommandError: one of them cannot be understood safely.
@@ -97,7 +103,7 @@ def planned(config_dir: str, config_file: Path | None, *, take: bool) -> Planned
     try:
         instance = read_instance(config_dir)
         takeover, ours = _taken_over(instance, line, config_file) if take else (Takeover(), None)
-        plan = make_plan(instance, line, takeover.gone)
+        plan = make_plan(instance, line, takeover.gone, ban=ban)
     except ConfError as error:
         raise CommandError([str(error), "Nothing was changed."]) from None
     beside = "" if take else _postgrey_beside(instance, line)

@@ -34,20 +34,34 @@ TakeOver = Annotated[
     ),
 ]
 
+BanAtConnect = Annotated[
+    bool,
+    typer.Option(
+        "--ban-at-connect",
+        help="Let Postfix ask about bans before its greeting (smtpd_delay_reject = no for each service), so "
+        "that a banned client can try no password.",
+    ),
+]
+
 
 @app.command()
 def plan(
-    config_dir: ConfigDir = None, take_over: TakeOver = False, config: ConfigFile = None, json: Json = False
+    config_dir: ConfigDir = None,
+    take_over: TakeOver = False,
+    ban_at_connect: BanAtConnect = False,
+    config: ConfigFile = None,
+    json: Json = False,
 ) -> None:
     """Show what `apply` would change in main.cf and master.cf, each with its reason; changes nothing."""
-    made = planned(config_folder(config_dir), config, take=take_over)
+    made = planned(config_folder(config_dir), config, take=take_over, ban=ban_at_connect)
     if json:
         say_json(as_json(made))
         return
     show_plan(made)
     if made.changes:
         say()
-        say("Nothing was changed. To do it: gatepost postfix apply" + (" --take-over" if take_over else ""))
+        options = " --take-over" * take_over + " --ban-at-connect" * ban_at_connect
+        say(f"Nothing was changed. To do it: gatepost postfix apply{options}")
 
 
 @app.command()
@@ -55,6 +69,7 @@ def apply(
     *,
     config_dir: ConfigDir = None,
     take_over: TakeOver = False,
+    ban_at_connect: BanAtConnect = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be written, and write nothing.")
     ] = False,
@@ -71,7 +86,7 @@ def apply(
     options = configured(config, alone=True)
     gate = Gate(options, config_file(config), our_line(options).server)
     tidy_up(folder, gate, backups=backups, dry_run=dry_run)
-    made = planned(folder, config, take=take_over)
+    made = planned(folder, config, take=take_over, ban=ban_at_connect)
     if not json:
         show_plan(made)
         say()
@@ -106,6 +121,7 @@ def as_json(made: Planned) -> dict[str, Any]:
         "held_by": made.owner,
         "found": made.plan.found,
         "notes": [*made.plan.notes, *notes(made)],
+        "refused": made.plan.refused,
         "settings": plain(msgspec.to_builtins(made.plan.settings)),
         "files": [change.path for change in made.changes],
         "diff": made.diff,
@@ -123,10 +139,10 @@ def show_plan(made: Planned) -> None:
     """The plan, for people."""
     for line in made.plan.found:
         say(line)
-    for note in (*made.plan.notes, *notes(made)):
+    for note in (*made.plan.refused, *made.plan.notes, *notes(made)):
         say(f"! {note}")
     if not made.changes:
-        say("Nothing to change: Postfix asks Gatepost already.")
+        say("Nothing to change" + ("." if made.plan.refused else ": Postfix asks Gatepost already."))
     for change in made.plan.settings:
         say()
         say(f"{change.parameter}" + (f" of {change.service}" if change.service else ""))

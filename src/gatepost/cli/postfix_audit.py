@@ -20,6 +20,7 @@ from gatepost.dns.base import Kind
 from gatepost.dns.open import Dns, open_dns
 from gatepost.dnslist.lists import List
 from gatepost.postfix.applying.program_now import run_now
+from gatepost.postfix.audit.bans import read_bans
 from gatepost.postfix.audit.base import Finding, Severity
 from gatepost.postfix.audit.examine import ENDS_SMTPD, ask_around, judge
 from gatepost.postfix.audit.facts import read_facts
@@ -88,7 +89,8 @@ async def _scene(instance: Instance, config: Config) -> Scene:
     postfix = OursOptions(postfix_config_dir=instance.config_dir)
     ours = await read_ours(postfix, SystemClock())
     facts = await read_facts(instance, line, ours, config.listen.policy, run_program, owner_of_port)
-    return Scene(instance, line, facts)
+    bans = await read_bans(config.ban, run_program)
+    return Scene(instance, line, msgspec.structs.replace(facts, bans=bans))
 
 
 async def _probes(instance: Instance, found: Sequence[Finding]) -> tuple[Probe, ...]:

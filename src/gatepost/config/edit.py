@@ -120,12 +120,17 @@ def _said_in(found: Any, setting: Setting) -> str | None:
         return f"kept: the file says {_shown(found)} already"
     if not isinstance(setting.value, dict):
         return _SO if setting.value in found else None
-    same = [one for one in found if isinstance(one, dict) and one.get("zone") == setting.value.get("zone")]
+    key = _CALLED.get(setting.path[-1], "zone")
+    same = [one for one in found if isinstance(one, dict) and one.get(key) == setting.value.get(key)]
     if not same:
         return None
     return (
         _SO if setting.value.items() <= same[0].items() else f"kept: the file says {_shown(same[0])} already"
     )
+
+
+_CALLED = {"jail": "name"}
+"""By which key a table in an array of tables is called; those of lists by `zone`."""
 
 
 def _shown(value: Any) -> str:

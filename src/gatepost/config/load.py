@@ -22,13 +22,14 @@ from gatepost.config.rules import Patterns, check_names, check_own_trouble, read
 from gatepost.config.schema import (
     TABLES,
     Config,
+    arrays,
     check_defaults,
     check_sections,
     rule_names,
     sections,
     switches,
 )
-from gatepost.config.values import check_values
+from gatepost.config.values import check_filters, check_values
 from gatepost.engine.profile import Worth
 from gatepost.options import Duration
 
@@ -138,7 +139,8 @@ def _put(plain: dict[str, Any], path: KeyPath, value: object, *, only_if_missing
 
 def _read(reader: Reader, plain: dict[str, Any], *, alone: bool) -> Config:
     """What could be read; the rest was noted."""
-    kinds, parts = switches(), sections()
+    several = {name: tuple[kind, ...] for name, kind in arrays().items()}  # type: ignore[valid-type]
+    kinds, parts = switches(), sections() | several
     known = {*kinds, *parts, *check_sections(), *TABLES}
     for key in plain.keys() - known:
         what = "section" if isinstance(plain[key], dict | list) else "option"
@@ -152,6 +154,7 @@ def _read(reader: Reader, plain: dict[str, Any], *, alone: bool) -> Config:
     }
     if not alone:
         _check_files(reader, options)
+        check_filters(reader, named.get("jail", ()))
     check_values(reader, named)
     worths = read_patterns(reader, plain.get("rules", {}), "rules", Worth)
     delays = read_patterns(reader, plain.get("delay", {}), "delay", Duration)
@@ -162,6 +165,7 @@ def _read(reader: Reader, plain: dict[str, Any], *, alone: bool) -> Config:
         rules={pattern: entry.value for pattern, entry in worths.items()},
         delay={pattern: entry.value for pattern, entry in delays.items()},
         checks=options,
+        warnings=tuple(str(problem) for problem in sorted(reader.warnings)),
     )
 
 

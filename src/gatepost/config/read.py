@@ -31,6 +31,7 @@ class Reader:
     ) -> None:
         """Read what stands in `file` at `lines`; `said`: which options of the command line overrode what."""
         self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
         self._file = file
         self._lines = lines
         self._order = {path: number for number, path in enumerate(lines)}
@@ -44,6 +45,10 @@ class Reader:
         else:
             line = nearest_line(self._lines, path)
             self.problems.append(Problem(self._file, line, key_text(path), text))
+
+    def warn(self, path: KeyPath, text: str) -> None:
+        """Note that a part of what stands at `path` is left out; the rest is used."""
+        self.warnings.append(Problem(self._file, nearest_line(self._lines, path), key_text(path), text))
 
     def order(self, path: KeyPath) -> int:
         """Grows with the place in the file; what does not stand there comes last."""

@@ -16,6 +16,7 @@ from gatepost.config.expected import expected, plain
 from gatepost.config.schema import (
     TABLES,
     Config,
+    arrays,
     check_defaults,
     check_sections,
     sections,
@@ -83,7 +84,8 @@ def all_sections() -> list[Section]:
     top = _options(Config, only=set(switches()))
     tables = [Section(name, docs[name]) for name in TABLES]
     parts = [Section(name, class_doc(kind), _options(kind)) for name, kind in sections().items()]
-    found = [Section("", "", top), *tables, *parts]
+    several = [Section(name, class_doc(kind), _options(kind), many=True) for name, kind in arrays().items()]
+    found = [Section("", "", top), *tables, *parts, *several]
     for name in check_sections():
         found.append(_check_section(name, found))
     return found
@@ -162,6 +164,8 @@ def reference() -> str:
 
 
 def _of_many(section: Section) -> str:
+    if not section.defaults:
+        return "Stands once for each; by default there is none."
     shown = " ".join(toml_value(_set_apart(item)) for item in section.defaults)
     text = (
         f"Stands once for each. Without any, as if this stood here: `{shown}`; `{section.name} = []` is none."
@@ -200,6 +204,8 @@ def example() -> str:
 
 def _many_lines(section: Section) -> list[str]:
     lines = ["# Stands once for each."]
+    if not section.defaults:  # what must be given has no default to show: all of it stays prose
+        lines += [f"# {section.head}", *(_as_prose(line) for line in _option_lines(section.options))]
     if section.like:
         lines += [f"# The options are those of [[{section.like}]]."]
     for number, item in enumerate(section.defaults):
@@ -211,12 +217,17 @@ def _many_lines(section: Section) -> list[str]:
     return lines
 
 
+def _as_prose(line: str) -> str:
+    return line if not line or line.startswith("# ") else f"# {line[1:]}"
+
+
 def _option_lines(options: Iterable[Option], values: dict[str, Any] | None = None) -> list[str]:
     lines: list[str] = []
     for option in options:
         value = (values or {}).get(option.name, option.default)
-        shown = f"{toml_key(option.name)} = {toml_value(value) if value is not None else '…'}"
-        lines += ["", *_prose(option.text), f"#{shown}" if value is not None else f"# {shown}"]
+        given = value is not None and value is not msgspec.UNSET
+        shown = f"{toml_key(option.name)} = {toml_value(value) if given else '…'}"
+        lines += ["", *_prose(option.text), f"#{shown}" if given else f"# {shown}"]
     return lines[1:]
 
 

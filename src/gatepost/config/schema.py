@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from gatepost import checks
+from gatepost.ban.options import BanOptions, JailOptions
 from gatepost.checks.base import Check
 from gatepost.dns.options import DnsOptions
 from gatepost.dnslist.options import WatchOptions
@@ -55,6 +56,9 @@ class Config(Options, frozen=True):
     score: ScoreOptions = ScoreOptions()
     log: LogOptions = LogOptions()
     control: ControlOptions = ControlOptions()
+    ban: BanOptions = BanOptions()
+    jail: tuple[JailOptions, ...] = ()
+    """Jails of one's own, beside the one that `[ban]` describes."""
     firewall: FirewallOptions = FirewallOptions()
     rules: dict[str, Worth] = msgspec.field(default_factory=dict)
     """What rules are worth: a pattern over rule names, and points, `"pass"`, `"defer"`, `"reject"`,
@@ -64,6 +68,8 @@ class Config(Options, frozen=True):
     """How long an answer waits when a rule was found (tarpit), by patterns as in `[rules]`."""
     checks: dict[str, Any] = msgspec.field(default_factory=dict)
     """The options of every check, by its name. In the file each is a section of its own."""
+    warnings: tuple[str, ...] = ()
+    """What could not be used of the file, and was left out. Not an option: reading it fills this."""
 
     @property
     def worths(self) -> dict[str, Worth]:
@@ -84,9 +90,14 @@ def sections() -> dict[str, type[Options]]:
     }
 
 
+def arrays() -> dict[str, type[Options]]:
+    """The sections that belong to no check and may stand several times, by name."""
+    return {"jail": JailOptions}
+
+
 def switches() -> dict[str, Any]:
     """The options at the top of the file, and their types."""
-    others = {*sections(), *TABLES, "checks"}
+    others = {*sections(), *arrays(), *TABLES, "checks", "warnings"}
     return {f.encode_name: f.type for f in msgspec.structs.fields(Config) if f.encode_name not in others}
 
 
@@ -121,7 +132,7 @@ def rule_names(options: Mapping[str, Any]) -> frozenset[str]:
 
 def as_file(config: Config) -> dict[str, Any]:
     """`config` as it would stand in a file: the checks' sections beside the others, all rules' worth."""
-    fields = {name: getattr(config, name) for name in (*switches(), *sections())}
+    fields = {name: getattr(config, name) for name in (*switches(), *sections(), *arrays())}
     options = {name: config.checks[name] for name in check_sections()}
     known = rule_names(config.checks)
     rules = {pattern: worth for pattern, worth in config.worths.items() if filter_names(known, pattern)}

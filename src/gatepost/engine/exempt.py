@@ -15,6 +15,9 @@ ASKED = "asked"
 """`policy_context` of the line at DATA where something before our line at RCPT lets strangers in: only
 mail that was asked about at RCPT is judged."""
 
+BAN = "ban"
+"""`policy_context` of the line that asks before the greeting: only whether the client is banned."""
+
 _PASS = Verdict(action=Action.PASS)
 
 
@@ -26,6 +29,10 @@ def exempt(request: Request, context: Context) -> Verdict | None:
     """
     ours = _ours(request, context)
     if ours is None:
+        if (
+            request.policy_context == BAN
+        ):  # also at a stage of its own: a proxy named another client (XCLIENT)
+            return None
         return _PASS if request.policy_context == LEARN or request.stage is Stage.OTHER else None
     if request.stage is Stage.RCPT and request.sender and request.recipient:
         context.store.correspondents.learn(normal_mail(request.recipient), context.clock.now())

@@ -21,7 +21,7 @@ from gatepost.checks.base import Check
 from gatepost.checks.greylist import MAX_RECIPIENTS, Greylist, Mail, Mails, normal_recipient
 from gatepost.context import Context
 from gatepost.dns.base import Answer, Kind, Resolver
-from gatepost.engine.exempt import ASKED, exempt
+from gatepost.engine.exempt import ASKED, BAN, exempt
 from gatepost.engine.fence import Fence
 from gatepost.engine.header import x_greylist
 from gatepost.engine.memory import Memory
@@ -33,6 +33,8 @@ LATER = frozenset({Stage.DATA, Stage.END_OF_MESSAGE})
 FAIR_SECONDS = 600.0
 """Our own trouble defers one sender for at most this long, if configured to defer at all."""
 MAX_FAIR = 10_000
+BANNED = "banned"
+"""The check that alone is asked where Postfix asks before the greeting."""
 OUR_DOMAIN = "sender_domain.ours"
 """Who is no correspondent, although our users write to each other."""
 
@@ -92,6 +94,7 @@ class Pipeline:
         self._memory = Memory(context.clock)
         self._greylist = next((c for c in checks if isinstance(c, Greylist)), None)
         others = [c for c in checks if not isinstance(c, Greylist)]
+        self._before_greeting = tuple(c for c in others if c.name == BANNED)
         self._due = {stage: tuple(c for c in others if stage in c.stages) for stage in Stage}
         self._fresh = {s: tuple(c for c in due if not c.remembered) for s, due in self._due.items()}
         alike = list(dict.fromkeys(self._due.values()))
@@ -113,6 +116,9 @@ class Pipeline:
         passed = exempt(request, self.context)
         if passed is not None:
             return self._finish(request, passed, None, started)
+        if request.policy_context == BAN:
+            found = self._look(self._before_greeting, request)
+            return self._finish(request, decide(found, self.settings.terms), None, started)
         if request.stage in LATER:
             mail = self.mails.known(request)
             checked = mail is not None and mail.checked

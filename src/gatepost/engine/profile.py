@@ -57,6 +57,7 @@ _OWN: dict[str, Worth] = {
     "access.*": "excuse",
     "ours.*": "pass",
     "known.*": "excuse",
+    "banned.*": "reject",
     "error.*": 0,
 }
 _GREYLIST: dict[str, Worth] = {

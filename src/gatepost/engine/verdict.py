@@ -91,7 +91,8 @@ def decide(findings: Sequence[Finding], terms: Terms, *, resolver_ill: bool = Fa
         return Verdict(action=Action.PASS, score=score, findings=judged, delay=delay)
     if action is Action.PASS:
         return Verdict(action=Action.PASS, score=score, findings=judged, decided_by=judged[index].rule)
-    code, enhanced, if_permit = _codes(findings[index], terms.rules.get(judged[index].rule, SCORE), action)
+    rule = terms.rules.get(judged[index].rule, SCORE)
+    code, enhanced, if_permit = _codes(findings[index], rule, action)
     return Verdict(
         action=action,
         score=score,
@@ -101,6 +102,7 @@ def decide(findings: Sequence[Finding], terms: Terms, *, resolver_ill: bool = Fa
         enhanced=enhanced,
         text=findings[index].text,
         if_permit=if_permit,
+        hangs_up=rule.hangs_up and action is Action.REJECT,
         delay=delay,
     )
 

@@ -34,6 +34,8 @@ class Wish(msgspec.Struct, frozen=True):
 class Report:
     """Collected while importing."""
 
+    source: str = "postgrey"
+    """The other software."""
     wishes: list[Wish] = field(default_factory=list)
     """To be said in our configuration; becomes `taken` or `not_taken` when it was tried."""
     taken: list[Taken] = field(default_factory=list)
@@ -41,7 +43,7 @@ class Report:
 
     def wish(self, what: str, *path: str, value: object, append: bool = False) -> None:
         """Let our configuration say this."""
-        comment = "".join(c if c.isprintable() else "?" for c in f"postgrey: {what}")
+        comment = "".join(c if c.isprintable() else "?" for c in f"{self.source}: {what}")
         setting = Setting(path, value, comment, "append" if append else "set")
         self.wishes.append(Wish(what, setting))
 

@@ -56,9 +56,9 @@ class Door(Protocol):
 class Dialogue:
     """One SMTP connection from an address of our choice."""
 
-    def __init__(self, source: str, server: str, port: int) -> None:
+    def __init__(self, source: str, server: str, port: int, timeout: float = TIMEOUT) -> None:
         self.replies: list[Reply] = []
-        self._socket = socket.create_connection((server, port), TIMEOUT, source_address=(source, 0))
+        self._socket = socket.create_connection((server, port), timeout, source_address=(source, 0))
         self._file = self._socket.makefile("rb")
         self._read("(connected)")
 

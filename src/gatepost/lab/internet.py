@@ -137,15 +137,17 @@ class Internet:
 
 
 @contextlib.contextmanager
-def internet(addresses: Iterable[str], name_server: str) -> Iterator[Internet]:
+def internet(addresses: Iterable[str], name_server: str, part: str = "") -> Iterator[Internet]:
     """Make the namespace with these addresses; remove it and all files afterwards.
+
+    `part` tells several of one lab apart.
 
     Raises:
         LabError: something is missing, or the kernel refuses.
     """
     if lacks := missing():
         raise LabError("\n".join(lacks))
-    name = _name()
+    name = f"{_name()}{part}"
     with contextlib.ExitStack() as undo:
         folder = Path(tempfile.mkdtemp(prefix=f"{name}-"))
         undo.callback(shutil.rmtree, folder, ignore_errors=True)

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from gatepost.clock import Clock
-from gatepost.engine.exempt import LEARN
+from gatepost.engine.exempt import BAN, LEARN
 from gatepost.model import Action, Request, Verdict
 from gatepost.observe.log import LineWriter, line
 from gatepost.store.base import Journal, JournalEntry
@@ -23,8 +23,10 @@ class Recorder:
         self.decided: Counter[str] = Counter()
 
     def record(self, request: Request, verdict: Verdict) -> None:
-        """Keep one verdict, unless nothing was judged: the learning line, asked about a stranger."""
-        if request.policy_context == LEARN and not verdict.findings:
+        """Keep one verdict, unless there was nothing to judge: the learning line, asked about a stranger, and
+        that before the greeting, asked about somebody who is not banned.
+        """
+        if request.policy_context in (LEARN, BAN) and not verdict.findings:
             return
         self.actions[verdict.action] += 1
         if verdict.decided_by:

@@ -33,6 +33,9 @@ PARAMETERS = (
     *DOMAIN_LISTS,
 )
 
+PROC = Path("/proc/self/net")
+"""Where Linux lists the addresses of its interfaces."""
+
 EVERYBODYS = frozenset({"localhost", "localdomain"})
 
 _OFF = {
@@ -75,9 +78,7 @@ class OursOptions(Options, frozen=True):
                 raise ValueError(f'"{name}" is no name: {name_fault(name)}')
 
 
-async def read_ours(
-    options: OursOptions, clock: Clock, run: Run = run_program, proc: Path = Path("/proc/self/net")
-) -> Ours:
+async def read_ours(options: OursOptions, clock: Clock, run: Run = run_program, proc: Path = PROC) -> Ours:
     """What is ours, now. `run` starts programs; `proc` is where Linux lists its addresses."""
     missing: list[str] = []
     parameters = await _parameters(options, run, missing)
@@ -136,7 +137,7 @@ async def _addresses(options: OursOptions, parameters: dict[str, str] | None, pr
     words = list(options.addresses) or (_interfaces(parameters) if parameters else ["all"])
     found = [address for word in words if (address := parse_address(word))]
     if "all" in words:
-        found += await asyncio.to_thread(_interface_addresses, proc)
+        found += await asyncio.to_thread(interface_addresses, proc)
     return found
 
 
@@ -226,7 +227,7 @@ def _read_file(path: str) -> str | None:
         return None
 
 
-def _interface_addresses(proc: Path) -> list[Address]:
+def interface_addresses(proc: Path = PROC) -> list[Address]:
     """Addresses of our interfaces; where there is no such list, none."""
     v4 = _read_file(str(proc / "fib_trie")) or ""
     v6 = _read_file(str(proc / "if_inet6")) or ""

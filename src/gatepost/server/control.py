@@ -1,14 +1,15 @@
 """The control socket: how commands reach the daemon.
 
 One JSON object a line: `{"command": "status", ...arguments}`; one line back:
-`{"ok": result}` or `{"error": "a sentence"}`. Who may connect at all is decided
+`{"ok": result}` or `{"error": "a sentence"}`. A command that is told of changes
+gives back lines until the other side goes away. Who may connect at all is decided
 by mode and group of the socket's file; commands are told who asked.
 """
 
 import asyncio
 import logging
 import pwd
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import msgspec
 
@@ -46,7 +47,10 @@ class Peer(msgspec.Struct, frozen=True):
 
 
 Command = Callable[[dict[str, object], Peer], Awaitable[object]]
-"""Takes the arguments and who gave them; answers what JSON can say, or raises CommandError."""
+"""Takes the arguments and who gave them; answers what JSON can say, or raises CommandError.
+
+An asynchronous iterator of such answers is given back one by one, until it ends or nobody reads.
+"""
 
 
 class ControlServer:
@@ -99,11 +103,35 @@ class ControlServer:
                 answer = await self._answer(line, peer)
             except asyncio.LimitOverrunError:
                 answer, more = {"error": f"a request has at most {MAX_LINE} octets"}, False
-            writer.write(msgspec.json.encode(answer) + b"\n")
-            async with asyncio.timeout(self._patience):
-                await writer.drain()
+            if isinstance(answer, AsyncIterator):
+                await self._serve_on(answer, reader, writer)
+                return
+            await self._write(answer, writer)
 
-    async def _answer(self, line: bytes, peer: Peer) -> dict[str, object]:
+    async def _serve_on(
+        self, answers: AsyncIterator[object], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Give one answer after the other; nothing more is asked on this connection."""
+        gone = asyncio.ensure_future(reader.read(1))
+
+        async def give() -> None:
+            async for one in answers:
+                await self._write({"ok": msgspec.to_builtins(one)}, writer)
+
+        giving = asyncio.ensure_future(give())
+        try:
+            await asyncio.wait((gone, giving), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (gone, giving):
+                task.cancel()
+            await asyncio.gather(gone, giving, return_exceptions=True)
+
+    async def _write(self, answer: object, writer: asyncio.StreamWriter) -> None:
+        writer.write(msgspec.json.encode(answer) + b"\n")
+        async with asyncio.timeout(self._patience):
+            await writer.drain()
+
+    async def _answer(self, line: bytes, peer: Peer) -> dict[str, object] | AsyncIterator[object]:
         try:
             arguments = msgspec.json.decode(line, type=dict[str, object])
         except (msgspec.DecodeError, RecursionError) as error:
@@ -113,7 +141,8 @@ class ControlServer:
         if command is None:
             return {"error": f'there is no command "{name}"; there are: {", ".join(sorted(self.commands))}'}
         try:
-            return {"ok": msgspec.to_builtins(await command(arguments, peer))}
+            result = await command(arguments, peer)
+            return result if isinstance(result, AsyncIterator) else {"ok": msgspec.to_builtins(result)}
         except CommandError as error:
             return {"error": str(error)}
         except Exception as error:  # the fence of this connection: a faulty command must not stop the daemon

@@ -8,7 +8,7 @@ Raises: StoreError, and nothing else, when the store cannot answer. The
 pipeline turns that into the finding `error.store`: the mail passes.
 """
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from enum import StrEnum
 from typing import Annotated, Protocol
 
@@ -214,6 +214,8 @@ class Ban(msgspec.Struct, frozen=True, kw_only=True):
     """How many offences it rests on."""
     times: int = 1
     """How often this network has been banned lately, this time included."""
+    evidence: tuple[str, ...] = ()
+    """Some log lines or verdicts that show why."""
 
 
 class Past(msgspec.Struct, frozen=True, gc=False):
@@ -223,8 +225,18 @@ class Past(msgspec.Struct, frozen=True, gc=False):
     until: float
 
 
+class Trusted(msgspec.Struct, frozen=True, gc=False):
+    """A client that somebody spoke for, and that is not banned for a time therefore."""
+
+    address: str
+    why: str
+    """`login`, `correspondent`, `allow list`."""
+    last: float
+    """When, last; seconds since 1970."""
+
+
 class Bans(Protocol):
-    """Who is shut out, and who was lately."""
+    """Who is shut out, who was lately, and who is trusted."""
 
     async def put(self, bans: Sequence[Ban]) -> None:
         """Remember all of these at once, on the disk; one of the same network is replaced."""
@@ -242,8 +254,24 @@ class Bans(Protocol):
         """What is remembered of these networks, whether their bans are over or not."""
         ...
 
-    async def expire(self, before: float) -> int:
-        """Forget networks whose bans ended before that time; how many."""
+    async def trust(self, clients: Sequence[Trusted]) -> None:
+        """Remember all of these; a later `last` replaces an earlier one."""
+        ...
+
+    async def trusted(self, since: float) -> list[Trusted]:
+        """Clients trusted at that time or later."""
+        ...
+
+    async def places(self) -> dict[str, str]:
+        """Where reading stood in each log, by its name, as `put_places` was told last."""
+        ...
+
+    async def put_places(self, places: Mapping[str, str]) -> None:
+        """Remember where reading stands in logs; those not named are forgotten."""
+        ...
+
+    async def expire(self, banned: float, trusted: float) -> int:
+        """Forget networks whose bans ended, and clients trusted last, before those times; how many."""
         ...
 
     async def version(self) -> int:
@@ -322,6 +350,9 @@ class Store(Protocol):
 
     @property
     def correspondents(self) -> Correspondents: ...
+
+    @property
+    def bans(self) -> Bans: ...
 
     @property
     def journal(self) -> Journal: ...

@@ -10,7 +10,7 @@ Raises: StoreError.
 import asyncio
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -19,17 +19,21 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from gatepost.clock import Clock
-from gatepost.store import lists, migrate, pages, rows
+from gatepost.store import bans, lists, migrate, pages, rows
 from gatepost.store.base import (
+    Ban,
+    Bans,
     Brought,
     BroughtClient,
     JournalEntry,
     ListEntry,
     Lists,
     Meeting,
+    Past,
     StoreError,
     Terms,
     Triplet,
+    Trusted,
 )
 from gatepost.store.book import Book
 from gatepost.store.correspondents import last_written
@@ -43,6 +47,9 @@ from gatepost.store.text import plain
 
 T = TypeVar("T")
 
+_WITH_BANS = 2
+"""The step of the schema that brought bans."""
+
 
 class Reading:
     """One file, opened anew for each question: commands ask few."""
@@ -52,17 +59,20 @@ class Reading:
         self._schema = schema
         self._busy = busy
 
-    async def ask(self, work: Callable[[sqlite3.Connection], T], empty: T) -> T:
-        """What `work` finds in the file, or `empty` when there is no file."""
-        return await asyncio.to_thread(self._ask, work, empty)
+    async def ask(self, work: Callable[[sqlite3.Connection], T], empty: T, since: int = 1) -> T:
+        """What `work` finds in the file, or `empty` when there is no file, or one from before `since`.
 
-    def _ask(self, work: Callable[[sqlite3.Connection], T], empty: T) -> T:
+        Only who owns a file brings it up to date; until then it lacks what later steps of its schema bring.
+        """
+        return await asyncio.to_thread(self._ask, work, empty, since)
+
+    def _ask(self, work: Callable[[sqlite3.Connection], T], empty: T, since: int) -> T:
         try:
             if not self._path.exists() or not self._path.stat().st_size:
                 return empty
             with self._open() as connection:
                 migrate.refuse_newer(connection, self._schema, self._path)
-                return work(connection)
+                return work(connection) if migrate.version_of(connection) >= since else empty
         except (sqlite3.Error, OSError) as error:
             raise StoreError(told(self._path, error)) from error
 
@@ -166,6 +176,44 @@ class CorrespondentsBeside:
         return await self._reading.ask(_count_correspondents, 0)
 
 
+class BansBeside:
+    """Bans, to look at."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+
+    async def put(self, bans: Sequence[Ban]) -> None:
+        if bans:
+            raise StoreError("nobody can be banned: the store was opened for reading")
+
+    async def remove(self, networks: Sequence[str]) -> list[Ban]:
+        raise StoreError(f"{', '.join(networks)} cannot be removed: the store was opened for reading")
+
+    async def active(self, now: float) -> list[Ban]:
+        return await self._reading.ask(partial(bans.active, now), [], _WITH_BANS)
+
+    async def past(self, networks: Sequence[str]) -> dict[str, Past]:
+        return await self._reading.ask(partial(bans.past, list(networks)), {}, _WITH_BANS)
+
+    async def trust(self, clients: Sequence[Trusted]) -> None:
+        """Nothing is changed."""
+
+    async def trusted(self, since: float) -> list[Trusted]:
+        return await self._reading.ask(partial(bans.trusted, since), [], _WITH_BANS)
+
+    async def places(self) -> dict[str, str]:
+        return await self._reading.ask(bans.places, {}, _WITH_BANS)
+
+    async def put_places(self, places: Mapping[str, str]) -> None:
+        """Nothing is changed."""
+
+    async def expire(self, banned: float, trusted: float) -> int:  # noqa: ARG002
+        return 0
+
+    async def version(self) -> int:
+        return await self._reading.ask(bans.version, 0, _WITH_BANS)
+
+
 class JournalBeside:
     """The journal, to search."""
 
@@ -189,7 +237,7 @@ class JournalBeside:
 
 
 class StoreBeside:
-    """All parts, to look at; `change_lists` opens the own lists for change."""
+    """All parts, to look at; `change_lists` opens what people entered for change."""
 
     def __init__(
         self, path: Path, options: StoreOptions, clock: Clock, *, change_lists: bool = False
@@ -200,6 +248,7 @@ class StoreBeside:
         self.greylist = GreylistBeside(Reading(path, "triplets", busy))
         self.lists: Lists = self._kept.lists if self._kept else ListsBeside(kept)
         self.correspondents = CorrespondentsBeside(kept)
+        self.bans: Bans = self._kept.bans if self._kept else BansBeside(kept)
         self.journal = JournalBeside(Reading(journal_path(path), "journal", busy))
 
     async def open(self) -> None:

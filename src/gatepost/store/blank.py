@@ -1,8 +1,10 @@
 """A store that knows nothing and remembers nothing: for `gatepost ask`, to which every mail is new."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from gatepost.store.base import (
+    Ban,
+    Bans,
     Brought,
     BroughtClient,
     Correspondents,
@@ -13,9 +15,11 @@ from gatepost.store.base import (
     Lists,
     Meeting,
     Outcome,
+    Past,
     StoreError,
     Terms,
     Triplet,
+    Trusted,
 )
 
 
@@ -76,6 +80,41 @@ class BlankCorrespondents:
         return 0
 
 
+class BlankBans:
+    """Nobody is shut out."""
+
+    async def put(self, bans: Sequence[Ban]) -> None:
+        if bans:
+            raise StoreError("nothing is remembered here, no bans neither")
+
+    async def remove(self, networks: Sequence[str]) -> list[Ban]:  # noqa: ARG002
+        return []
+
+    async def active(self, now: float) -> list[Ban]:  # noqa: ARG002
+        return []
+
+    async def past(self, networks: Sequence[str]) -> dict[str, Past]:  # noqa: ARG002
+        return {}
+
+    async def trust(self, clients: Sequence[Trusted]) -> None:
+        """Nothing is remembered."""
+
+    async def trusted(self, since: float) -> list[Trusted]:  # noqa: ARG002
+        return []
+
+    async def places(self) -> dict[str, str]:
+        return {}
+
+    async def put_places(self, places: Mapping[str, str]) -> None:
+        """Nothing is remembered."""
+
+    async def expire(self, banned: float, trusted: float) -> int:  # noqa: ARG002
+        return 0
+
+    async def version(self) -> int:
+        return 0
+
+
 class BlankJournal:
     """Verdicts are gone once they are said."""
 
@@ -102,6 +141,7 @@ class BlankStore:
         self.greylist: Greylist = BlankGreylist()
         self.lists: Lists = BlankLists()
         self.correspondents: Correspondents = BlankCorrespondents()
+        self.bans: Bans = BlankBans()
         self.journal: Journal = BlankJournal()
 
     async def open(self) -> None:

@@ -1,4 +1,4 @@
-"""What people entered and whom they write to: one file, one thread, and snapshots of it.
+"""What people entered, whom they write to, and bans: one file, one thread, and snapshots of it.
 
 The newest snapshot is made anew soon after an entry changed; a further one is
 begun every hour when something changed. A damaged file is replaced by it.
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gatepost.clock import Clock
 from gatepost.store import snapshot
+from gatepost.store.bans import SqliteBans
 from gatepost.store.correspondents import SqliteCorrespondents
 from gatepost.store.file import File
 from gatepost.store.lists import SqliteLists
@@ -24,7 +25,7 @@ EVERY = 1.0
 
 
 class Kept:
-    """The file, and the two parts that stand in it."""
+    """The file, and the three parts that stand in it."""
 
     def __init__(self, path: Path, options: StoreOptions, clock: Clock) -> None:
         self._options = options
@@ -40,6 +41,7 @@ class Kept:
         self._worker: Worker[None] = Worker(self.file, clock, every=EVERY, chore=self._chore)
         self.lists = SqliteLists(self._worker, clock)
         self.correspondents = SqliteCorrespondents(self._worker, options.correspondents)
+        self.bans = SqliteBans(self._worker, clock)
 
     async def open(self) -> None:
         """Start."""
@@ -56,7 +58,8 @@ class Kept:
     def _chore(self, connection: sqlite3.Connection) -> None:
         self.lists.forget_over(connection)
         self.correspondents.write(connection)
-        if not self._options.snapshots or not (self.lists.changed or self.correspondents.changed):
+        changed = self.lists.changed or self.correspondents.changed or self.bans.changed
+        if not self._options.snapshots or not changed:
             return
         is_due = snapshot.is_due(self.file.path, self._clock.now(), self._options.snapshot_every)
         if self.lists.changed or is_due:
@@ -70,4 +73,4 @@ class Kept:
 
     def _make(self, connection: sqlite3.Connection, *, further: bool) -> None:
         snapshot.make(connection, self.file.path, self._options.snapshots, further=further)
-        self.lists.changed = self.correspondents.changed = False
+        self.lists.changed = self.correspondents.changed = self.bans.changed = False

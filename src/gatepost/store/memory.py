@@ -5,12 +5,25 @@ want no files. What it says, every other store must say: one suite asks both.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
 
 import msgspec
 
-from gatepost.store.base import Brought, BroughtClient, JournalEntry, ListEntry, Meeting, Terms, Triplet
+from gatepost.clock import Clock, SystemClock
+from gatepost.store.bans import is_active
+from gatepost.store.base import (
+    Ban,
+    Brought,
+    BroughtClient,
+    JournalEntry,
+    ListEntry,
+    Meeting,
+    Past,
+    Terms,
+    Triplet,
+    Trusted,
+)
 from gatepost.store.book import Book
 from gatepost.store.bringing import Bringing
 from gatepost.store.judge import Row, is_forgotten, is_over, milliseconds
@@ -147,6 +160,61 @@ class MemoryCorrespondents:
         return len(self._learned)
 
 
+class MemoryBans:
+    """Who is shut out, who was lately, and who is trusted."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._bans: dict[str, Ban] = {}
+        self._trusted: dict[str, Trusted] = {}
+        self._places: dict[str, str] = {}
+        self._version = 0
+
+    async def put(self, bans: Sequence[Ban]) -> None:
+        self._bans.update((ban.network, ban) for ban in bans)
+        self._version += bool(bans)
+
+    async def remove(self, networks: Sequence[str]) -> list[Ban]:
+        now = self._clock.now()
+        known = [self._bans.pop(network) for network in dict.fromkeys(networks) if network in self._bans]
+        gone = [ban for ban in known if is_active(ban, now)]
+        self._version += bool(gone)
+        return gone
+
+    async def active(self, now: float) -> list[Ban]:
+        found = [ban for ban in self._bans.values() if is_active(ban, now)]
+        return sorted(found, key=lambda ban: (ban.since, ban.network))
+
+    async def past(self, networks: Sequence[str]) -> dict[str, Past]:
+        known = [self._bans[network] for network in networks if network in self._bans]
+        return {ban.network: Past(ban.times, 9e15 if ban.until is None else ban.until) for ban in known}
+
+    async def trust(self, clients: Sequence[Trusted]) -> None:
+        for client in clients:
+            known = self._trusted.get(client.address)
+            if known is None or client.last > known.last:
+                self._trusted[client.address] = client
+
+    async def trusted(self, since: float) -> list[Trusted]:
+        return [client for client in self._trusted.values() if client.last >= since]
+
+    async def places(self) -> dict[str, str]:
+        return self._places
+
+    async def put_places(self, places: Mapping[str, str]) -> None:
+        self._places = dict(places)
+
+    async def expire(self, banned: float, trusted: float) -> int:
+        before = len(self._bans) + len(self._trusted)
+        kept = {n: ban for n, ban in self._bans.items() if ban.until is None or ban.until >= banned}
+        self._bans = kept
+        self._trusted = {a: client for a, client in self._trusted.items() if client.last >= trusted}
+        return before - len(self._bans) - len(self._trusted)
+
+    async def version(self) -> int:
+        return self._version
+
+
 class MemoryJournal:
     """The last verdicts."""
 
@@ -190,8 +258,9 @@ def _first(
 class MemoryStore:
     """All of them, gone at the end."""
 
-    def __init__(self, options: StoreOptions | None = None) -> None:
+    def __init__(self, options: StoreOptions | None = None, clock: Clock | None = None) -> None:
         options = options or StoreOptions()
+        self.bans = MemoryBans(clock)
         self.greylist = MemoryGreylist(options.triplets)
         self.lists = MemoryLists()
         self.correspondents = MemoryCorrespondents(options.correspondents)

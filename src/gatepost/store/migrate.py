@@ -27,7 +27,7 @@ def refuse_newer(connection: sqlite3.Connection, schema: str, path: Path) -> Non
     Raises:
         StoreError: a newer version wrote it.
     """
-    version, known = _version(connection), len(steps(schema))
+    version, known = version_of(connection), len(steps(schema))
     if version > known:
         raise StoreError(
             f"{path} was written by a newer Gatepost (its schema is {version}, this one knows {known}): "
@@ -37,11 +37,11 @@ def refuse_newer(connection: sqlite3.Connection, schema: str, path: Path) -> Non
 
 def migrate(connection: sqlite3.Connection, schema: str) -> None:
     """Bring the file up to date."""
-    if _version(connection) == len(steps(schema)):
+    if version_of(connection) == len(steps(schema)):
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for number, step in enumerate(steps(schema)[_version(connection) :], _version(connection) + 1):
+        for number, step in enumerate(steps(schema)[version_of(connection) :], version_of(connection) + 1):
             for statement in _statements(step):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {number:d}")
@@ -63,6 +63,7 @@ def _statements(script: str) -> list[str]:
     return found
 
 
-def _version(connection: sqlite3.Connection) -> int:
+def version_of(connection: sqlite3.Connection) -> int:
+    """How many steps the file has seen."""
     number: int = connection.execute("PRAGMA user_version").fetchone()[0]
     return number

@@ -18,7 +18,7 @@ from gatepost.store.sqlite import SqliteStore
 def open_store(options: StoreOptions, clock: Clock) -> Store:
     """The store that `options.url` names; not opened yet."""
     if options.url == "memory:":
-        return MemoryStore(options)
+        return MemoryStore(options, clock)
     return SqliteStore(sqlite_path(options.url), options, clock)
 
 

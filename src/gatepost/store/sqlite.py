@@ -1,7 +1,7 @@
 """The default store: three SQLite files, so that trouble with one never costs the others.
 
 - `gatepost.db`: triplets and proven networks; owned by one process.
-- `gatepost-kept.db`: what people entered, and correspondents; with snapshots.
+- `gatepost-kept.db`: what people entered, correspondents and bans; with snapshots.
 - `gatepost-journal.db`: verdicts.
 
 A file that cannot be opened does not keep the daemon from starting: questions
@@ -37,6 +37,7 @@ class SqliteStore:
         self.greylist = SqliteGreylist(triplets, options, clock)
         self.lists = self.kept.lists
         self.correspondents = self.kept.correspondents
+        self.bans = self.kept.bans
         self.journal = SqliteJournal(journal_path(path), options, clock)
         self._files = (triplets, self.kept.file, self.journal.file)
 

@@ -220,6 +220,9 @@ def _number(text: str) -> int:
 
 # --- replies ------------------------------------------------------------------------------------------
 
+HANG_UP = 521
+"""After this refusal Postfix closes the connection (access(5), RFC 7504)."""
+
 _PASS = "DUNNO"
 _PASS_OCTETS = b"action=DUNNO\n\n"
 _FRAME = len("action=")
@@ -257,7 +260,7 @@ def reply(verdict: Verdict, stage: Stage = Stage.RCPT, named: int = 0) -> str:
     if verdict.observed:
         return _PASS
     if verdict.action == Action.REJECT:
-        code = _code(verdict.code, 500, 550)
+        code = HANG_UP if verdict.hangs_up else _code(verdict.code, 500, 550)
         return _refusal(str(code), 5, verdict, named)
     if verdict.action == Action.DEFER:
         code = _code(verdict.code, 400, 450)

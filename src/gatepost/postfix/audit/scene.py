@@ -2,6 +2,7 @@
 
 import msgspec
 
+from gatepost.postfix.audit.jails import Jail
 from gatepost.postfix.conf.instance import Instance
 from gatepost.postfix.conf.lines import Source, line_number
 from gatepost.postfix.conf.mastercf import Service
@@ -34,6 +35,27 @@ class Probe(msgspec.Struct, frozen=True):
     """None: it could not be tried, or proves nothing."""
 
 
+class Bans(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What was read about bans. What could not be read is empty or None."""
+
+    mode: str = "off"
+    """`enforce`, `observe` or `off`, as `[ban]` of our configuration says."""
+    jails: tuple[Jail, ...] = ()
+    """Those of fail2ban that are switched on and watch mail."""
+    fail2ban: bool | None = None
+    """Whether fail2ban runs."""
+    firewall: bool | None = None
+    """Whether `gatepost firewall` runs."""
+    unit: str = ""
+    """Whether its service is started at boot: `enabled`, `disabled`, `not installed` and the like."""
+    user: str = ""
+    """Whom our daemon runs as."""
+    read: tuple[str, ...] = ()
+    """Logs, of those that it is to follow, that it can read."""
+    unread: tuple[str, ...] = ()
+    """Those that it cannot."""
+
+
 class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What was read of the machine, beside the configuration. What could not be read is empty or None."""
 
@@ -63,6 +85,7 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     listen: tuple[str, ...] = ()
     """Where Gatepost is told to listen for Postfix."""
     probes: tuple[Probe, ...] = ()
+    bans: Bans = Bans()
 
 
 class Scene(msgspec.Struct, frozen=True):

@@ -177,7 +177,7 @@ class Draft:
         entry = self.instance.main.find(parameter)
         after = listedit.one_line(written, change)
         if service is not None and (override := service.override(parameter)):
-            self._set_override(override, after)
+            self.master.append(override_splice(self.instance, override, after))
         elif entry is not None:
             self.main += listedit.in_place(self.instance.main.source.text, entry.places, written, change)
         else:
@@ -196,7 +196,7 @@ class Draft:
         lax = [s for s in self.instance.mx_services if not self.instance.truth(name, s)]
         for service in lax:
             if override := service.override(name):
-                self._set_override(override, "yes")
+                self.master.append(override_splice(self.instance, override, "yes"))
                 self.settings.append(
                     SettingChange(name, service.key, override.value, "yes", (HELO_REQUIRED,))
                 )
@@ -228,18 +228,8 @@ class Draft:
             for parameter in inherits:
                 before = self.instance.raw(parameter) or ""
                 value = " ".join(before.split())
-                self.overrides.setdefault(service.key, []).append(_setting_text(parameter, value))
+                self.overrides.setdefault(service.key, []).append(setting_text(parameter, value))
                 self.settings.append(SettingChange(parameter, service.key, None, value, (STAYS,)))
-
-    def _set_override(self, override: Override, value: str) -> None:
-        source = self.instance.master.source.text
-        rows = source[override.start : override.end].split("\n")
-        if any(row.strip(BLANKS).startswith("#") for row in rows):
-            raise ConfError("a comment stands amid this setting", override.line, self.instance.master_file)
-        apart = "" if source[override.start - 1] in BLANKS else " "  # -oname=value
-        self.master.append(
-            Splice(override.start, override.end, f"{apart}{_setting_text(override.name, value)}")
-        )
 
     # --- the result ---
 
@@ -287,7 +277,21 @@ def _value_splice(entry: Entry, value: str) -> Splice:
     return Splice(entry.places[0], entry.places[-1], f"{blank}{value}")
 
 
-def _setting_text(parameter: str, value: str) -> str:
+def override_splice(instance: Instance, override: Override, value: str) -> Splice:
+    """Another value for a setting of one service.
+
+    Raises:
+        ConfError: a comment stands amid it, and would be lost.
+    """
+    source = instance.master.source.text
+    rows = source[override.start : override.end].split("\n")
+    if any(row.strip(BLANKS).startswith("#") for row in rows):
+        raise ConfError("a comment stands amid this setting", override.line, instance.master_file)
+    apart = "" if source[override.start - 1] in BLANKS else " "  # -oname=value
+    return Splice(override.start, override.end, f"{apart}{setting_text(override.name, value)}")
+
+
+def setting_text(parameter: str, value: str) -> str:
     """A setting as an argument of `-o`."""
     plain = not set(value) & set(" \t,{}")
     return f"{parameter}={value}" if plain else f"{{ {parameter} = {value} }}"

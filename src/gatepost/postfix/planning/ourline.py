@@ -21,6 +21,8 @@ class Purpose(StrEnum):
     LEARN = "learn"
     ASKED = "asked"
     """At DATA: judge only what was asked about at RCPT, so that whom another restriction let in stays in."""
+    BAN = "ban"
+    """At CONNECT: only whether the client is banned, so that it is refused before it can try a password."""
 
 
 class OurLine(msgspec.Struct, frozen=True):

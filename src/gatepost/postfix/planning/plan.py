@@ -13,6 +13,7 @@ from gatepost.postfix.conf.instance import Instance
 from gatepost.postfix.conf.maincf import read_main
 from gatepost.postfix.conf.mastercf import read_master
 from gatepost.postfix.conf.restrictions import LISTS
+from gatepost.postfix.planning.atconnect import AtConnect, at_connect, there
 from gatepost.postfix.planning.change import FileChange
 from gatepost.postfix.planning.draft import STAYS, Draft, Gone, SettingChange
 from gatepost.postfix.planning.ourline import OurLine
@@ -28,6 +29,8 @@ class Plan(msgspec.Struct, frozen=True):
     notes: tuple[str, ...]
     settings: tuple[SettingChange, ...]
     changes: tuple[FileChange, ...]
+    refused: tuple[str, ...] = ()
+    """Services that will not ask about bans before their greeting, and why."""
 
     @property
     def diff(self) -> str:
@@ -51,13 +54,14 @@ def _lines(octets: bytes) -> list[str]:
 # --- making it ----------------------------------------------------------------------------------------
 
 
-def make_plan(instance: Instance, line: OurLine, gone: Gone | None = None) -> Plan:
+def make_plan(instance: Instance, line: OurLine, gone: Gone | None = None, *, ban: bool = False) -> Plan:
     """What would change.
 
     Args:
         instance: the Postfix.
         line: where Gatepost answers.
         gone: restrictions that are taken over, and leave Postfix.
+        ban: whether Postfix is to ask about bans before its greeting.
 
     Raises:
         ConfError: the configuration cannot be understood safely; with file, line and reason.
@@ -69,18 +73,21 @@ def make_plan(instance: Instance, line: OurLine, gone: Gone | None = None) -> Pl
     draft.note_classes()
     draft.require_helo()
     draft.shield_internal()
-    _prove(draft)
+    after = _proved(draft)
+    asking = at_connect(after, line) if ban else AtConnect(after, notes=tuple(there(after, line)))
+    settings = (*draft.settings, *asking.settings)
     return Plan(
         config_dir=instance.config_dir,
         found=tuple(_found(instance)),
-        notes=tuple(draft.notes),
-        settings=tuple(draft.settings),
-        changes=tuple(_changes(draft)),
+        notes=(*draft.notes, *asking.notes),
+        settings=settings,
+        changes=tuple(_changes(instance, asking.instance, settings)),
+        refused=asking.refused,
     )
 
 
-def _prove(draft: Draft) -> None:
-    """That nothing changes but what was meant to."""
+def _proved(draft: Draft) -> Instance:
+    """The Postfix as it will be, when nothing changes but what was meant to."""
     places = {(one.parameter, one.service): one.reasons == (STAYS,) for one in draft.settings}
     planned, kept = ({place for place in places if places[place] is stays} for stays in (False, True))
     after = msgspec.structs.replace(
@@ -89,23 +96,22 @@ def _prove(draft: Draft) -> None:
         master=read_master(_octets(draft.master_text())),
     )
     prove(draft.instance, after, Meant(draft.lists, planned, kept))
+    return after
 
 
 def _octets(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def _changes(draft: Draft) -> Iterable[FileChange]:
-    instance = draft.instance
+def _changes(before: Instance, after: Instance, settings: Iterable[SettingChange]) -> Iterable[FileChange]:
     files = (
-        (instance.main_file, instance.main.source.octets, draft.main_text(), False),
-        (instance.master_file, instance.master.source.octets, draft.master_text(), True),
+        (before.main_file, before.main.source, after.main.source, False),
+        (before.master_file, before.master.source, after.master.source, True),
     )
-    for path, before, text, of_service in files:
-        after = _octets(text)
-        reasons = [r for s in draft.settings if bool(s.service) == of_service for r in s.reasons]
-        if after != before:
-            yield FileChange(path, before, after, tuple(dict.fromkeys(reasons)))
+    for path, old, new, of_service in files:
+        reasons = [r for s in settings if bool(s.service) == of_service for r in s.reasons]
+        if new.octets != old.octets:
+            yield FileChange(path, old.octets, new.octets, tuple(dict.fromkeys(reasons)))
 
 
 def _found(instance: Instance) -> Iterable[str]:

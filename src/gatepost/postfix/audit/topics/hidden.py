@@ -3,15 +3,11 @@
 from collections.abc import Iterator
 from ipaddress import ip_interface
 
-from gatepost.network import Network, is_public, parse_address, parse_network
+from gatepost.network import is_public
 from gatepost.postfix.audit.base import Fault, Finding, Severity
+from gatepost.postfix.audit.clients import PROXY, only_client, own_networks
 from gatepost.postfix.audit.restricted import LOOPBACK, set_to
 from gatepost.postfix.audit.scene import Scene
-from gatepost.postfix.settings import split_list
-
-ENOUGH = 20
-"""Connections in the log from which it tells something."""
-PROXY = ("smtpd_upstream_proxy_protocol", "postscreen_upstream_proxy_protocol")
 
 RELAYS = Fault(
     "hidden.relays",
@@ -49,23 +45,13 @@ def look(scene: Scene) -> Iterator[Finding]:
     yield from _bridge(scene)
 
 
-def _networks(scene: Scene) -> list[Network]:
-    known = scene.facts.networks
-    texts = known if known is not None else split_list(scene.instance.value("mynetworks"))
-    return [network for text in texts if (network := parse_network(text))]
-
-
 def _one_client(scene: Scene) -> Iterator[Finding]:
-    clients = {
-        a: n for text, n in scene.facts.clients.items() if (a := parse_address(text)) and not a.is_loopback
-    }
-    if len(clients) != 1 or sum(clients.values()) < ENOUGH:
+    found = only_client(scene)
+    if found is None:
         return
-    ((address, count),) = clients.items()
-    if is_public(address):
-        return
+    address, count = found
     seen = f"{scene.facts.log}: the latest {count} connections all come from {address}"
-    if any(address in network for network in _networks(scene)):
+    if any(address in network for network in own_networks(scene)):
         seen += f", which is in mynetworks ({scene.where('mynetworks')})"
         yield RELAYS.found(seen, set_to(scene, "mynetworks", LOOPBACK))
     else:
@@ -77,7 +63,7 @@ def _bridge(scene: Scene) -> Iterator[Finding]:
     inside = scene.facts.container
     own = [ip_interface(text).ip for text in (scene.facts.interfaces if inside else scene.facts.bridges)]
     private = [address for address in own if not address.is_loopback and not is_public(address)]
-    for network in _networks(scene):
+    for network in own_networks(scene):
         there = [str(address) for address in private if address in network]
         if network.num_addresses > 1 and there:
             why = inside or f"a bridge of containers on this machine has {', '.join(there)}"

@@ -1,0 +1,147 @@
+"""The bans in force: in memory for quick questions, in the store for good, told to whoever watches.
+
+A ban is on the disk before anybody is told of it. Other processes change the
+store as well (commands, while no daemon runs): `refresh` notices.
+
+Raises: StoreError from what changes bans.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from gatepost.ban.table import BanTable
+from gatepost.clock import Clock
+from gatepost.network import Address, known_address
+from gatepost.store.base import Ban, Bans, Past, StoreError
+
+MAX_CHANGES = 1000
+"""Changes that wait for one watcher; beyond, it is let go and has to begin anew."""
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What is new, and what is over before its time."""
+
+    put: tuple[Ban, ...] = ()
+    removed: tuple[str, ...] = ()
+    never: tuple[str, ...] | None = None
+    """Networks that are never banned; None: as before."""
+
+
+class Watcher:
+    """One who is told of every change."""
+
+    def __init__(self) -> None:
+        self._changes: asyncio.Queue[Change | None] = asyncio.Queue(MAX_CHANGES)
+        self.lost = False
+        """It was too slow, and does not know all."""
+
+    def tell(self, change: Change) -> None:
+        """Queue a change; never waits."""
+        try:
+            self._changes.put_nowait(change)
+        except asyncio.QueueFull:
+            self.lost = True
+
+    async def next(self, seconds: float) -> Change | None:
+        """The next change; None when there is none for so long."""
+        try:
+            return await asyncio.wait_for(self._changes.get(), seconds)
+        except TimeoutError:
+            return None
+
+
+class Keeper:
+    """Keeps the bans in force."""
+
+    def __init__(self, store: Bans, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self.table = BanTable()
+        self.trouble = ""
+        """Why bans cannot be kept now; empty when all is well."""
+        self.never: tuple[str, ...] = ()
+        """Networks that are never banned, for the firewall."""
+        self._version = -1
+        self._watchers: set[Watcher] = set()
+
+    def covering(self, client_address: str) -> Ban | None:
+        """A ban in force of this client."""
+        if not len(self.table):
+            return None
+        address = known_address(client_address)
+        return None if address is None else self.table.covering(address, self._clock.now())
+
+    def covers(self, address: Address) -> bool:
+        """Whether a ban in force covers this client."""
+        return self.table.covering(address, self._clock.now()) is not None
+
+    async def put(self, bans: Sequence[Ban]) -> None:
+        """Ban, on the disk first."""
+        try:
+            await self._store.put(bans)
+            self._version = await self._store.version()
+        except StoreError as error:
+            self.trouble = str(error)
+            raise
+        for ban in bans:
+            self.table.put(ban)
+        self._tell(Change(put=tuple(bans)))
+
+    async def remove(self, networks: Sequence[str]) -> list[Ban]:
+        """End bans, on the disk first; those that were in force."""
+        gone = await self._store.remove(networks)
+        self._version = await self._store.version()
+        for network in networks:
+            self.table.remove(network)
+        self._tell(Change(removed=tuple(ban.network for ban in gone)))
+        return gone
+
+    def spare(self, never: tuple[str, ...]) -> None:
+        """Let whoever watches know which networks are never banned."""
+        if never != self.never:
+            self.never = never
+            self._tell(Change(never=never))
+
+    async def refresh(self) -> None:
+        """Take over what others changed in the store; never raises."""
+        try:
+            version = await self._store.version()
+            if version != self._version:
+                self._take(await self._store.active(self._clock.now()))
+                self._version = version
+            self.trouble = ""
+        except StoreError as error:
+            self.trouble = str(error)
+        self.table.forget_over(self._clock.now())
+
+    async def past(self, networks: Sequence[str]) -> dict[str, Past]:
+        """What is remembered of these networks, whether their bans are over or not."""
+        return await self._store.past(networks)
+
+    def watch(self) -> Watcher:
+        """Be told of every change from now on; `unwatch` ends it."""
+        watcher = Watcher()
+        self._watchers.add(watcher)
+        return watcher
+
+    def unwatch(self, watcher: Watcher) -> None:
+        """Tell this one nothing more."""
+        self._watchers.discard(watcher)
+
+    def _take(self, bans: Iterable[Ban]) -> None:
+        new = {ban.network: ban for ban in bans}
+        old = {ban.network: ban for ban in self.table}
+        put = tuple(ban for network, ban in new.items() if old.get(network) != ban)
+        removed = tuple(network for network in old if network not in new)
+        for ban in put:
+            self.table.put(ban)
+        for network in removed:
+            self.table.remove(network)
+        self._tell(Change(put, removed))
+
+    def _tell(self, change: Change) -> None:
+        if change.put or change.removed or change.never is not None:
+            for watcher in self._watchers:
+                watcher.tell(change)

@@ -1,0 +1,418 @@
+r"""A line of a mail log as a typed event: Postfix (smtpd, postscreen, cleanup) and Dovecot. Pure.
+
+A line is parsed once. What a stranger chose (HELO name, sender, recipient,
+user, what he sent instead of commands) stands in these lines as well, so every
+pattern is anchored at the message's begin and reaches the client's address over
+the program's own words only; where a stranger's text comes before the address,
+as in Dovecot's lines, the last place counts, behind which he can write nothing.
+Nothing is raised, whatever the octets are.
+
+The forms are those of Postfix 2.10 to 3.11 (smtpd.c, smtpd_sasl_glue.c,
+smtpd_chat.c, postscreen_*.c) and Dovecot 2.2 to 2.4 (client-common.c).
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+import re2
+
+from gatepost.network import parse_address
+from gatepost.wire.syslog import Stamps, service_of, split_head
+
+MAX_LINE = 8192
+"""Octets looked at of a line: Postfix writes at most 2,000 or so in one."""
+MAX_TEXT = 320
+
+
+class Kind(StrEnum):
+    """What happened."""
+
+    AUTH_FAILED = "auth-failed"
+    """A password, user or mechanism was refused."""
+    LOGIN = "login"
+    """Somebody authenticated himself."""
+    LOST = "lost"
+    """The client went away in the middle; `command` says where."""
+    REJECT = "reject"
+    """A command was refused, with `code` (or only `enhanced`) and `reason`."""
+    PROTOCOL = "protocol"
+    """What was sent is no SMTP: `reason` says what."""
+    PREGREET = "pregreet"
+    """The client talked before it was greeted (postscreen)."""
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """What one line says, and of whom."""
+
+    kind: Kind
+    time: float
+    """Seconds since 1970."""
+    service: str
+    """`smtpd`, `postscreen`, `cleanup`, or Dovecot's `imap`, `pop3`, `submission`, `managesieve`."""
+    address: str
+    """The client's, in its one form."""
+    command: str = ""
+    """SMTP command or stage: `AUTH`, `RCPT`, `CONNECT`."""
+    code: int = 0
+    """Basic reply code of a refusal; a milter's refusals are logged without, then 400 or 500."""
+    enhanced: str = ""
+    reason: bytes = b""
+    """As logged; a stranger may have chosen parts of it."""
+    count: int = 1
+    """How often, where one line tells of several."""
+    mail: bytes = b""
+    """The same for all refusals of one mail: process and sender."""
+
+
+class Parser:
+    """Parses lines one after the other; remembers stamps and programs it met."""
+
+    __slots__ = ("_services", "stamps")
+
+    def __init__(self, now: float) -> None:
+        """`now`: see `Stamps`."""
+        self.stamps = Stamps(now)
+        self._services: dict[bytes, _Reader | None] = {}
+
+    def parse(self, line: bytes) -> Event | None:
+        """What `line` tells; None when that is nothing of ours, as with most lines."""
+        head = split_head(line)
+        if head is None:
+            return None
+        stamp, tag, message = head
+        service = service_of(tag)
+        try:
+            reader = self._services[service]
+        except KeyError:
+            reader = self._meet(service)
+        if reader is None:
+            return None
+        seconds = self.stamps.seconds(stamp)
+        return None if seconds is None else reader(message, seconds, tag)
+
+    def scan(self, block: bytes, wanted: "Wanted") -> Iterator[tuple[int, int, int, Event]]:
+        """The events in a block of whole lines, with the number of the line, from 0, and its begin and end.
+
+        Nearly all lines of a log tell nothing of ours: one linear look over the whole block finds those that
+        may. A stranger's text may make a line look as if it did; then `parse` says no.
+        """
+        number = at = 0
+        for match in wanted.pattern.finditer(block):
+            begin, end = match.span()
+            number += block.count(b"\n", at, begin)
+            at = begin
+            event = self.parse(block[begin:end])
+            if event is not None:
+                yield number, begin, end, event
+
+    def _meet(self, service: bytes) -> "_Reader | None":
+        if len(self._services) > 1000:  # a log of names that nobody has
+            self._services.clear()
+        reader = self._services[service] = _reader_of(service)
+        return reader
+
+
+class Wanted:
+    """What somebody wants to hear of, so that all other lines are passed over quickly."""
+
+    __slots__ = ("pattern",)
+
+    def __init__(self, kinds: Iterable[Kind], lost_after: Iterable[str] = (), lowest: int = 400) -> None:
+        """Want these kinds; of `LOST` after some commands (none: after any), of `REJECT` from a code on."""
+        after = "|".join(sorted(lost_after)).encode("ascii") or rb"[A-Z-]"
+        words = _WORDS | {
+            Kind.LOST: rb"\]: (?:lost connection|timeout) after (?:" + after + rb")",
+            Kind.REJECT: rb": (?:milter-)?reject: [^ ]+ from [^ ]+: "
+            + (rb"5" if lowest >= _FINAL else rb"[45]"),
+        }
+        union = b"|".join(words[kind] for kind in sorted(set(kinds)))
+        options = re2.Options()
+        options.encoding = re2.Options.Encoding.LATIN1
+        self.pattern = re2.compile(rb"(?m)^.*(?:" + union + rb").*$", options)
+
+
+def client_of(line: bytes) -> str:
+    """The address that a mail server's line is about, in its one form; empty where none can be trusted.
+
+    Unlike `Parser.parse` it knows no forms: of Postfix's smtpd and postscreen the
+    first `name[address]` before any text a stranger chose, of Dovecot the last `rip=`.
+    """
+    head = split_head(line[:MAX_LINE])
+    if head is None:
+        return ""
+    name = _name_of(service_of(head[1]))
+    if name in (b"smtpd", b"postscreen"):
+        match = _ANY_CLIENT.match(head[2])
+    elif name == b"cleanup":
+        match = _CLEANUP.match(head[2])
+    elif name == b"dovecot":
+        match = _dovecot_client(head[2])
+    else:
+        return ""
+    return canonical(match[1]) if match else ""
+
+
+def is_mail_server(line: bytes) -> bool:
+    """Whether Postfix or Dovecot wrote the line, so that `client_of` knows whom it is about."""
+    head = split_head(line[:MAX_LINE])
+    return head is not None and _name_of(service_of(head[1])) != b""
+
+
+@lru_cache(65536)
+def canonical(octets: bytes) -> str:
+    """The address in its one form; empty when it is none."""
+    if _DOTTED.fullmatch(octets):  # as nearly all are, and ten times as fast
+        return octets.decode("ascii")
+    address = parse_address(octets.decode("ascii", "replace"))
+    return "" if address is None else str(address)
+
+
+def text(octets: bytes) -> str:
+    """Octets of a log as printable text, bounded."""
+    found = octets[:MAX_TEXT].decode("utf-8", "backslashreplace")
+    return found if found.isprintable() else "".join(c if c.isprintable() else "?" for c in found)
+
+
+# --- which program ------------------------------------------------------------------------------------
+
+
+_Reader = Callable[[bytes, float, bytes], Event | None]
+"""Takes the message, its time and its tag."""
+
+
+def _name_of(service: bytes) -> bytes:
+    """`smtpd` of `postfix/smtpd`, `postfix-mx/smtps/smtpd` and the like; `dovecot`; else empty.
+
+    `syslog_name` may be anything; it is the administrator who chose it.
+    """
+    first, _, rest = service.partition(b"/")
+    if first == b"dovecot":
+        return b"dovecot"
+    last = rest.rpartition(b"/")[2]
+    return last if first.startswith(b"postfix") or last in _READERS else b""
+
+
+def _reader_of(service: bytes) -> _Reader | None:
+    return _READERS.get(_name_of(service))
+
+
+# --- smtpd --------------------------------------------------------------------------------------------
+
+_OCTET = rb"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+_DOTTED = re.compile(_OCTET + (rb"\." + _OCTET) * 3)
+_CLIENT = rb"[A-Za-z0-9._-]{0,255}\[([0-9A-Fa-f.:]{2,45})\](?::\d{1,5})?"
+_ANY_CLIENT = re.compile(rb"[^\[\]<>\"]{0,80}?(?<![^ ])" + _CLIENT + rb"(?=[:;,]? |[:;,]?$)")
+_QUEUE_ID = rb"[0-9A-Za-z]{5,32}"
+_SASL = re.compile(
+    rb"warning: " + _CLIENT + rb": SASL \S{1,40} authentication failed:? ?(.*)",
+    re.DOTALL,
+)
+_LOST = re.compile(
+    rb"(?:lost connection|timeout) after ([A-Z-]{3,20})(?: \(\d+ bytes\))? from " + _CLIENT + rb"$"
+)
+_PROTOCOL = re.compile(
+    rb"(?:warning: )?(improper command pipelining|too many errors|non-SMTP command)"
+    rb"(?: after ([A-Z-]{3,20})(?: \(\d+ bytes\))?)? from " + _CLIENT + rb"(?:: |$)"
+)
+_REFUSED = re.compile(
+    rb"(?:NOQUEUE|"
+    + _QUEUE_ID
+    + rb"): (?:milter-)?reject: ([A-Z-]{3,20}) from "
+    + _CLIENT
+    + rb": (?:([45]\d\d) )?(?:([45]\.\d{1,3}\.\d{1,3}) )?(.*)",
+    re.DOTALL,
+)
+_LOGGED_IN = re.compile(
+    _QUEUE_ID + rb": client=" + _CLIENT + rb", (?:orig_\S+ )?sasl_method=\S{1,40}, sasl_username=."
+)
+_SENDER = re.compile(rb"; from=<([^>]{0,320})")
+
+_NOT_THEIRS = (
+    b"Connection lost to authentication server",
+    b"Temporary authentication failure",
+    b"generic failure",
+    b"no mechanism available",
+    b"cannot connect",
+    b"authentication server",
+    b"bad protocol",
+    b"another step is needed",
+    b"Invalid authentication mechanism",
+    b"Unsupported authentication mechanism",
+)
+"""Reasons that say nothing of a password: trouble of ours (xsasl_dovecot_server.c, sasl_errstring(3)), or
+a client that was set up for another server."""
+
+
+def _smtpd(message: bytes, seconds: float, tag: bytes) -> Event | None:
+    """Most lines end at the first comparison."""
+    reader = _STARTS.get(message[:5])
+    if reader is not None:
+        return reader(message, seconds, tag)
+    colon = message.find(b": ", 0, 40)
+    after = message[colon + 2 : colon + 9]
+    if after == b"reject:" or after == b"milter-":  # noqa: PLR1714 - a tuple would cost as much again
+        return _refused(message, seconds, tag, "smtpd")
+    if after == b"client=" and b"sasl_username=" in message:
+        match = _LOGGED_IN.match(message)
+        return match and _event(Kind.LOGIN, seconds, "smtpd", match[1], "AUTH")
+    return None
+
+
+def _lost(message: bytes, seconds: float, _tag: bytes) -> Event | None:
+    match = _LOST.match(message)
+    return match and _event(Kind.LOST, seconds, "smtpd", match[2], _word(match[1]))
+
+
+def _warning(message: bytes, seconds: float, tag: bytes) -> Event | None:
+    if message[9:17] == b"non-SMTP":
+        return _protocol(message, seconds, tag)
+    match = _SASL.match(message)
+    if match is None or match[2].startswith(_NOT_THEIRS):
+        return None
+    return _event(Kind.AUTH_FAILED, seconds, "smtpd", match[1], "AUTH", reason=match[2])
+
+
+def _protocol(message: bytes, seconds: float, _tag: bytes) -> Event | None:
+    match = _PROTOCOL.match(message)
+    return match and _event(
+        Kind.PROTOCOL, seconds, "smtpd", match[3], _word(match[2] or b""), reason=match[1]
+    )
+
+
+_STARTS: dict[bytes, _Reader] = {
+    b"warni": _warning,
+    b"lost ": _lost,
+    b"timeo": _lost,
+    b"impro": _protocol,
+    b"too m": _protocol,
+    b"non-S": _protocol,
+}
+
+
+def _refused(message: bytes, seconds: float, tag: bytes, service: str) -> Event | None:
+    match = _REFUSED.match(message)
+    if match is None:
+        return None
+    command, address, code, enhanced, reason = match.groups()
+    if code is None and enhanced is None:
+        return None
+    sender = _SENDER.search(reason)
+    return _event(
+        Kind.REJECT,
+        seconds,
+        service,
+        address,
+        _word(command),
+        code=int(code) if code else int(enhanced[:1]) * 100,
+        enhanced=_word(enhanced or b""),
+        reason=reason,
+        mail=tag + sender[1] if sender else b"",
+    )
+
+
+def _event(
+    kind: Kind, seconds: float, service: str, address: bytes, command: str, **more: Any
+) -> Event | None:
+    """The event, when its address is one."""
+    known = canonical(address)
+    return Event(kind, seconds, service, known, command, **more) if known else None
+
+
+@lru_cache(1024)
+def _word(octets: bytes) -> str:
+    """A command or an enhanced code: there are few, and they are ASCII."""
+    return octets.decode("ascii")
+
+
+# --- postscreen, cleanup ------------------------------------------------------------------------------
+
+_PREGREET = re.compile(rb"PREGREET \d+ after [0-9.]+ from " + _CLIENT + rb": ")
+_DEEP = re.compile(
+    rb"(COMMAND PIPELINING|NON-SMTP COMMAND|BARE NEWLINE|COMMAND LENGTH LIMIT) from "
+    + _CLIENT
+    + rb"(?: after ([A-Z-]{3,20}))?"
+)
+_CLEANUP = re.compile(_QUEUE_ID + rb": milter-reject: [A-Z-]{3,20} from " + _CLIENT + rb": ")
+
+
+def _postscreen(message: bytes, seconds: float, tag: bytes) -> Event | None:
+    if message.startswith(b"PREGREET"):
+        match = _PREGREET.match(message)
+        return match and _event(Kind.PREGREET, seconds, "postscreen", match[1], "CONNECT")
+    if message.startswith(b"NOQUEUE: reject:"):
+        return _refused(message, seconds, tag, "postscreen")
+    match = _DEEP.match(message)
+    if match is None:
+        return None
+    command = _word(match[3] or b"")
+    return _event(Kind.PROTOCOL, seconds, "postscreen", match[2], command, reason=match[1].lower())
+
+
+def _cleanup(message: bytes, seconds: float, tag: bytes) -> Event | None:
+    """A milter's refusals; those of header_checks stand behind text of the mail, and are left alone."""
+    return _refused(message, seconds, tag, "cleanup") if _CLEANUP.match(message) else None
+
+
+# --- Dovecot ------------------------------------------------------------------------------------------
+
+_LOGIN_SERVICE = re.compile(rb"(imap|pop3|submission|managesieve)-login: (?:Info: )?([^<]*)")
+_ATTEMPTS = re.compile(rb"\(auth failed, (\d{1,6}) attempts?\b")
+_RIP = re.compile(
+    rb", rip=([0-9A-Fa-f.:]{2,45}), lip=[0-9A-Fa-f.:]{2,45}(?:, [^<>]*?)?(?:, session=<[A-Za-z0-9+/=]*>)?$"
+)
+_AUTH = re.compile(rb"auth(?:-worker)?(?:\(\d+\))?: (?:[A-Za-z]+: )?[a-z0-9-]{1,40}\(")
+_AUTH_CLIENT = re.compile(rb",([0-9A-Fa-f.:]{2,45})(?:,<[A-Za-z0-9+/=]*>)?\): ")
+MAX_ATTEMPTS = 10
+"""Attempts counted of one connection: it is one line, whatever number it says."""
+
+
+def _dovecot(message: bytes, seconds: float, _tag: bytes) -> Event | None:
+    """What a session ended with: Dovecot writes it once, so nothing is counted twice."""
+    match = _LOGIN_SERVICE.match(message)
+    if match is None:
+        return None
+    service, client = _word(match[1]), _last_rip(message)
+    if match[2].startswith((b"Login: ", b"Logged in: ")):
+        return client and _event(Kind.LOGIN, seconds, service, client[1], "AUTH")
+    attempts = _ATTEMPTS.search(match[2])
+    if attempts is None:
+        return None
+    count = max(1, min(int(attempts[1]), MAX_ATTEMPTS))
+    return client and _event(Kind.AUTH_FAILED, seconds, service, client[1], "AUTH", count=count)
+
+
+def _last_rip(message: bytes) -> re.Match[bytes] | None:
+    """The last `rip=`: the user's name, which a stranger chooses, stands before it."""
+    start = message.rfind(b", rip=")
+    return None if start < 0 else _RIP.match(message, start)
+
+
+def _dovecot_client(message: bytes) -> re.Match[bytes] | None:
+    """Of login services the last `rip=`, of auth what follows the user, when that stands there once only."""
+    if _LOGIN_SERVICE.match(message):
+        return _last_rip(message)
+    found = list(_AUTH_CLIENT.finditer(message)) if _AUTH.match(message) else []
+    return found[0] if len(found) == 1 else None
+
+
+_READERS: dict[bytes, _Reader] = {
+    b"smtpd": _smtpd,
+    b"postscreen": _postscreen,
+    b"cleanup": _cleanup,
+    b"dovecot": _dovecot,
+}
+
+
+# --- which lines are worth a look ---------------------------------------------------------------------
+
+_FINAL = 500
+_WORDS = {
+    Kind.AUTH_FAILED: rb"\](?::\d+)?: SASL |-login: [^<]*\(auth failed, ",
+    Kind.LOGIN: rb"sasl_username=|-login: (?:Info: )?Log",
+    Kind.PROTOCOL: rb"\]: (?:improper |too many errors|(?:warning: )?non-SMTP|COMMAND |NON-SMTP|BARE NEW)",
+    Kind.PREGREET: rb"\]: PREGREET ",
+}
