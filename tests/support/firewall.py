@@ -69,6 +69,7 @@ class Firewall:
         self, folder, where, *, top="", ports=None, look="10s", control=None, prefix=(), counted=True
     ):
         self.folder = Path(folder)
+        self.folder.mkdir(exist_ok=True)
         self.where = where
         self.state = self.folder / "state"
         self.log = self.folder / "log"
