@@ -19,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 
+from gatepost.ban.blocks import NOTHING, Lines
 from gatepost.ban.logfile import EmptiedError, LogFile, NotPlainError
 from gatepost.ban.place import Lost, Place, Spot
 from gatepost.ban.rotated import Part, is_part, younger
@@ -66,7 +67,7 @@ class Follower:
         spots = self._spots()
         return Place(spots) if spots or self._awaited else None
 
-    def read(self) -> list[bytes]:
+    def read(self) -> Lines:
         """The next whole lines, at most a block; empty when there are none now."""
         self._found = ""
         lines = self._lines()
@@ -77,7 +78,7 @@ class Follower:
             self.trouble = self._found
         return lines
 
-    def _lines(self) -> list[bytes]:
+    def _lines(self) -> Lines:
         """The next of the files that are open."""
         for held in tuple(self._held):
             try:
@@ -90,7 +91,7 @@ class Follower:
                 if lines:
                     held.heard = self._clock.monotonic()
                     return lines
-        return []
+        return NOTHING
 
     def close(self) -> None:
         """Let go of all files; what was read is remembered in `place`."""
