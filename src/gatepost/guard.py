@@ -14,6 +14,7 @@ import msgspec
 
 from gatepost.assemble import Parts
 from gatepost.ban.advocate import Advocate
+from gatepost.ban.blocks import Lines
 from gatepost.ban.court import Asked, Court
 from gatepost.ban.filters import all_filters
 from gatepost.ban.following import LogFiles
@@ -28,6 +29,7 @@ from gatepost.ban.sources import JOURNAL, jails_by_log
 from gatepost.ban.witness import Witness
 from gatepost.clock import Clock
 from gatepost.config.schema import Config
+from gatepost.engine.exempt import BAN
 from gatepost.model import Request, Verdict
 from gatepost.network import Address
 from gatepost.postfix.ours import interface_addresses
@@ -42,6 +44,8 @@ WRITE_SECONDS = 10.0
 EXPIRE_SECONDS = 3600.0
 HEARD_SECONDS = 30.0
 """A firewall that said nothing for so long is not running."""
+ASKED_FIRST_SECONDS = 3600.0
+"""Postfix asks before its greeting when it did so in this time: somebody always comes."""
 DELIVERED_SECONDS = 30 * 86400.0
 MAX_VERDICTS = 20_000
 """Verdicts looked at to see who delivered from a network lately."""
@@ -76,6 +80,7 @@ class Guard:
         self._store = store
         self._clock = clock
         self._parts: Parts
+        self._asked_first = float("-inf")
         self._sources: dict[str, tuple[str, ...]] = {}
         """The logs that are read, and by which jails."""
         self._tasks: list[asyncio.Task[None]] = []
@@ -114,6 +119,8 @@ class Guard:
 
     def saw(self, request: Request, verdict: Verdict) -> None:
         """Take note of a verdict; never waits, never raises."""
+        if request.policy_context == BAN:
+            self._asked_first = self._clock.monotonic()
         if self.witness is not None:
             self.witness.saw_verdict(request, verdict)
 
@@ -146,6 +153,10 @@ class Guard:
         """Whether the firewall runs, and does what it should."""
         heard = self.heard
         return heard is not None and self._clock.monotonic() - heard.at < HEARD_SECONDS and not heard.trouble
+
+    def asked_first(self) -> bool:
+        """Whether Postfix asks before its greeting, so that who is banned can try no password."""
+        return self._clock.monotonic() - self._asked_first < ASKED_FIRST_SECONDS
 
     def notes(self) -> list[str]:
         """What people should know."""
@@ -199,11 +210,11 @@ class Guard:
                 work.append(self.journal.run())
         self._tasks = [asyncio.get_running_loop().create_task(one) for one in work]
 
-    def _hand_over(self, path: Path, lines: list[bytes]) -> None:
+    def _hand_over(self, path: Path, lines: Lines) -> None:
         if self.witness is not None:
             self.witness.saw_lines(str(path), lines)
 
-    def _hand_over_entries(self, lines: list[bytes]) -> None:
+    def _hand_over_entries(self, lines: Lines) -> None:
         if self.witness is not None:
             self.witness.saw_lines(JOURNAL, lines)
 

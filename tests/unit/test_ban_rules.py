@@ -156,3 +156,14 @@ def test_logins_are_told():
     assert ["192.0.2.9", "2001:db8::9"] == [
         seen.login for seen in RuleReader(BOOK, NOW).read("\n".join(lines).encode())
     ]
+
+
+def test_who_hangs_up_after_a_wrong_password_tried_one():
+    failed = (
+        "Nov 22 06:25:01 mx postfix/smtpd[{}]: warning: x[192.0.2.7]: SASL LOGIN authentication failed: x"
+    )
+    lost = "Nov 22 06:25:02 mx postfix/smtpd[{}]: lost connection after AUTH from x[192.0.2.7]"
+
+    assert ["auth.failed"] * 2 == offences(failed.format(1), failed.format(1), lost.format(1))
+    assert ["auth.failed", "auth.lost"] == offences(failed.format(1), lost.format(2))
+    assert ["auth.lost"] * 2 == offences(lost.format(1), lost.format(1))

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from gatepost.ban.blocks import Lines
 from gatepost.ban.court import Asked, Court
 from gatepost.ban.jail import all_jails
 from gatepost.ban.justice import Justice
@@ -107,11 +108,15 @@ def test_the_line_of_our_own_refusal_is_not_counted_again():
         "(ref {}); from=<{}@example.com> to=<a@b> proto=ESMTP helo=<x>"
     )
 
-    world.witness.saw_lines(LOG, [fresh(world, line.format("ABCDEFGH", "b"))])
+    world.witness.saw_lines(LOG, of(fresh(world, line.format("ABCDEFGH", "b"))))
     assert {"refused.final": 1} == dict(world.court.offences)
 
-    world.witness.saw_lines(LOG, [fresh(world, line.format("HGFEDCBA", "c"))])
+    world.witness.saw_lines(LOG, of(fresh(world, line.format("HGFEDCBA", "c"))))
     assert {"refused.final": 2} == dict(world.court.offences)
+
+
+def of(*lines):
+    return Lines.of(list(lines))
 
 
 def fresh(world, message):
@@ -126,15 +131,11 @@ def test_each_jail_reads_its_own_logs_and_rules():
     )
     relay = "NOQUEUE: reject: RCPT from x[192.0.2.7]: 554 5.7.1 <a@b>: Relay access denied; from=<c> to=<a@b>"
 
-    world.witness.saw_lines(
-        LOG, [fresh(world, relay), fresh(world, "lost connection after AUTH from x[192.0.2.7]")]
-    )
-    world.witness.saw_lines(
-        "/var/log/other.log", [fresh(world, "too many errors after RCPT from x[192.0.2.9]")]
-    )
-    world.witness.saw_lines(
-        "/var/log/unknown.log", [fresh(world, "too many errors after RCPT from x[192.0.2.9]")]
-    )
+    lost = "lost connection after AUTH from x[192.0.2.7]"
+    errors = fresh(world, "too many errors after RCPT from x[192.0.2.9]")
+    world.witness.saw_lines(LOG, of(fresh(world, relay), fresh(world, lost)))
+    world.witness.saw_lines("/var/log/other.log", of(errors))
+    world.witness.saw_lines("/var/log/unknown.log", of(errors))
 
     points = {
         name: (jail.track.points("192.0.2.7")[0], jail.track.points("192.0.2.9")[0])

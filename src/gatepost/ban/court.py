@@ -115,7 +115,8 @@ class Court:
                 waiting = [self._sentences.popleft() for _ in range(len(self._sentences))]
                 judged = await asyncio.gather(*(self._judge(*one) for one in waiting[:100]))
                 self._sentences.extendleft(reversed(waiting[100:]))
-                await self._ban([ban for ban in judged if ban is not None])
+                bans = {ban.network: ban for ban in judged if ban is not None}
+                await self._ban(list(bans.values()))
 
     # --- one sentence ---------------------------------------------------------------------------------
 
@@ -123,8 +124,8 @@ class Court:
         """The ban that follows, or none."""
         now = self._clock.now()
         network = parse_network(sentence.network)
-        if network is None:
-            return None
+        if network is None or self._keeper.is_banned(one_form(sentence.network)):
+            return None  # a burst had it sentenced twice
         why = self.justice.forbids(network, now)
         if not why and sentence.wide:
             senders = await self._asked.senders(sentence.network)

@@ -77,6 +77,16 @@ class Keeper:
         """Whether a ban in force covers this client."""
         return self.table.covering(address, self._clock.now()) is not None
 
+    def is_banned(self, network: str) -> bool:
+        """Whether a ban of exactly this network is in force."""
+        ban = self.table.get(network)
+        return ban is not None and (ban.until is None or ban.until > self._clock.now())
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the bans were read: before that nobody may be told that there are none."""
+        return self._version >= 0
+
     async def put(self, bans: Sequence[Ban]) -> None:
         """Ban, on the disk first."""
         try:

@@ -63,6 +63,8 @@ class RuleReader:
         self.parser = Parser(now)
         self._kinds = book.wanted
         self._mails: OrderedDict[tuple[str, bytes], None] = OrderedDict()
+        self._failed: OrderedDict[tuple[str, bytes], None] = OrderedDict()
+        """Sessions in which a password was wrong."""
         self._wanted = lru_cache(256)(lambda name: any(fnmatchcase(name, pattern) for pattern in rules))
 
     def read(self, block: bytes) -> Iterator[Seen]:
@@ -79,7 +81,7 @@ class RuleReader:
     def _is_new(self, rule: BanRule, event: Event) -> bool:
         """Whether it is to be counted here: not what we refused ourselves, and some things once a mail."""
         if event.kind is not Kind.REJECT:
-            return True
+            return self._is_new_try(event)
         given = _REFERENCE.search(event.reason)
         if given is not None and self._gave(given[1].decode("ascii")):
             return False
@@ -88,10 +90,23 @@ class RuleReader:
         key = (event.address, event.mail)
         if key in self._mails:
             return False
-        self._mails[key] = None
-        if len(self._mails) > MAILS:
-            self._mails.popitem(last=False)
+        _remember(self._mails, key)
         return True
+
+    def _is_new_try(self, event: Event) -> bool:
+        """Who hangs up after his password was wrong tried one password, not two."""
+        key = (event.address, event.mail)
+        if event.kind is Kind.AUTH_FAILED and event.mail:
+            _remember(self._failed, key)
+        elif event.kind is Kind.LOST and event.command == "AUTH":
+            return self._failed.pop(key, False) is False
+        return True
+
+
+def _remember(known: OrderedDict[tuple[str, bytes], None], key: tuple[str, bytes]) -> None:
+    known[key] = None
+    if len(known) > MAILS:
+        known.popitem(last=False)
 
 
 def _offence(rule: BanRule, event: Event, line: bytes) -> Offence:

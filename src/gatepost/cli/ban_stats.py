@@ -42,6 +42,8 @@ def _say(told: dict[str, Any]) -> None:
             f"Firewall: {told['in_kernel']} bans in the kernel; {told['packets']} packets and "
             f"{told['bytes']} octets dropped, to ports {told['ports']}."
         )
+    elif told["asked_first"]:
+        say("The firewall does not run; Postfix asks before its greeting.")
     else:
         say("The firewall does not run: who guesses passwords is not stopped.")
     for trouble in told["trouble"]:

@@ -65,7 +65,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     count: int = 1
     """How often, where one line tells of several."""
     mail: bytes = b""
-    """The same for all refusals of one mail: process and sender."""
+    """The same for all refusals of one mail: process and sender; of AUTH, the process alone."""
 
 
 class Parser:
@@ -262,9 +262,9 @@ def _smtpd(message: bytes, seconds: float, tag: bytes) -> Event | None:
     return None
 
 
-def _lost(message: bytes, seconds: float, _tag: bytes) -> Event | None:
+def _lost(message: bytes, seconds: float, tag: bytes) -> Event | None:
     match = _LOST.match(message)
-    return match and _event(Kind.LOST, seconds, "smtpd", match[2], _word(match[1]))
+    return match and _event(Kind.LOST, seconds, "smtpd", match[2], _word(match[1]), mail=tag)
 
 
 def _warning(message: bytes, seconds: float, tag: bytes) -> Event | None:
@@ -273,7 +273,7 @@ def _warning(message: bytes, seconds: float, tag: bytes) -> Event | None:
     match = _SASL.match(message)
     if match is None or match[2].startswith(_NOT_THEIRS):
         return None
-    return _event(Kind.AUTH_FAILED, seconds, "smtpd", match[1], "AUTH", reason=match[2])
+    return _event(Kind.AUTH_FAILED, seconds, "smtpd", match[1], "AUTH", reason=match[2], mail=tag)
 
 
 def _protocol(message: bytes, seconds: float, _tag: bytes) -> Event | None:
