@@ -306,3 +306,25 @@ def test_twenty_thousand_bans_from_a_file_reach_the_kernel(server, tmp_path, log
         assert 20_000 == len(banned(daemon))
         wait_until(lambda: '"in_kernel": 20000' in daemon.command("ban", "stats", "--json")[1], 30)
         wall.stop()
+
+
+def test_while_bans_cannot_be_read_the_kernel_keeps_those_it_has(server, tmp_path, log):
+    with (
+        daemon_on(server, tmp_path, log) as daemon,
+        Street() as street,
+        wall_of(daemon, tmp_path, street) as wall,
+    ):
+        daemon.command("ban", "add", GUESSER, check=0)
+        wall.wait_for(GUESSER)
+        daemon.stop()
+        kept = daemon.state / "gatepost-kept.db"
+        whole = kept.read_bytes()
+        kept.unlink()
+        kept.mkdir()  # nothing that SQLite can open
+        daemon.start()
+        wall.wait_logged("the bans cannot be read now")
+        assert {GUESSER} == set(wall.kernel())
+        kept.rmdir()
+        kept.write_bytes(whole)
+        wait_until(lambda: banned(daemon) == [GUESSER], 90)
+        assert {GUESSER} == set(wall.kernel())
