@@ -163,6 +163,7 @@ class BanCommands:
             "observed": len(court.observed),
             "watched": {name: len(jail.track) for name, jail in court.jails.items()},
             "logs": guard.read_logs(),
+            "filters": {name: one.told() for name, one in guard.filters.items()},
             "packets": heard.packets if heard else 0,
             "bytes": heard.bytes if heard else 0,
             "in_kernel": heard.in_kernel if heard else 0,

@@ -16,7 +16,7 @@ from gatepost.assemble import Parts
 from gatepost.ban.advocate import Advocate
 from gatepost.ban.blocks import Lines
 from gatepost.ban.court import Asked, Court
-from gatepost.ban.filters import all_filters
+from gatepost.ban.filters import LoadedFilter, usable_filters
 from gatepost.ban.following import LogFiles
 from gatepost.ban.jail import all_jails
 from gatepost.ban.journal import JournalLog
@@ -80,6 +80,10 @@ class Guard:
         self._store = store
         self._clock = clock
         self._parts: Parts
+        self.filters: dict[str, LoadedFilter] = {}
+        """Of jails that have one, by their names."""
+        self._off: list[str] = []
+        """Jails without a filter that can be used, in sentences."""
         self._asked_first = float("-inf")
         self._sources: dict[str, tuple[str, ...]] = {}
         """The logs that are read, and by which jails."""
@@ -110,11 +114,12 @@ class Guard:
         await self._remember(justice, options.trust)
         self.keeper.spare(tuple(str(network) for network in justice.never()))
         self.witness, self._sources = None, {}
+        self.filters, self._off = {}, []
         if options.mode != "off":
             self._sources = sources = jails_by_log(options, config.jail)
             book = Rulebook(find(), options.weights)
-            filters = all_filters(config.jail, own=frozenset(own))
-            self.witness = Witness(self.court, book, filters, sources, self._clock)
+            self.filters, self._off = usable_filters(config.jail, frozenset(own))
+            self.witness = Witness(self.court, book, self.filters, sources, self._clock)
         await self._restart()
 
     def saw(self, request: Request, verdict: Verdict) -> None:
@@ -161,7 +166,7 @@ class Guard:
     def notes(self) -> list[str]:
         """What people should know."""
         ill = self._trouble()
-        found = [f"offences are not counted now: {ill}"] if ill else []
+        found = [*([f"offences are not counted now: {ill}"] if ill else ()), *self._off]
         if self.heard is not None and self.heard.trouble:
             found.append(f"the firewall: {self.heard.trouble}")
         if self.journal is not None and self.journal.trouble:

@@ -229,6 +229,20 @@ def test_the_guides_jail_works_as_it_is_pasted(server, tmp_path, log):
     assert "111.222.333.444" in daemon.logged()
 
 
+def test_a_jail_whose_filter_is_gone_is_off_and_the_rest_goes_on(server, tmp_path, log):
+    jail = '[[jail]]\nname = "gone"\nfilter = "/no/such/filter.conf"\n'
+    with daemon_on(server, tmp_path, log, jail) as daemon:
+        log.guess(GUESSER)
+        wait_banned(daemon, GUESSER)
+        told = listed(daemon)["trouble"]
+        said = daemon.command("config", "check", check=0)[1]
+
+    assert [
+        "the jail gone is off: /no/such/filter.conf: there is no such filter, or it may not be read"
+    ] == told
+    assert "jail[0].filter: the jail is off" in said
+
+
 def test_a_reload_takes_other_rules_and_keeps_what_was_counted(server, tmp_path, log):
     with daemon_on(server, tmp_path, log) as daemon:
         log.guess(GUESSER, 4)

@@ -9,6 +9,7 @@ from functools import partial
 from gatepost.ban.fail2ban.filter import Filter as Patterns
 from gatepost.ban.fail2ban.filter import Match
 from gatepost.ban.fail2ban.load import load
+from gatepost.ban.fail2ban.trouble import FilterError
 from gatepost.ban.fail2ban.trust import NOBODY, trusted
 from gatepost.ban.offence import MAX_EVIDENCE, Offence
 from gatepost.ban.options import JailOptions
@@ -27,6 +28,16 @@ class LoadedFilter:
         self._stamps = Stamps(0.0)
         self.untrusted = 0
         """Lines whose address could be something that a stranger wrote."""
+
+    def told(self) -> dict[str, object]:
+        """How it does, for people."""
+        patterns = self._patterns
+        return {
+            "engine": patterns.engine,
+            "given_up": patterns.late,
+            "too_long": patterns.passed_over,
+            "not_trusted": self.untrusted,
+        }
 
     def offences(self, lines: Sequence[bytes], now: float) -> Iterator[tuple[int, Offence]]:
         """What it finds in whole lines, with the number of the line, from 0; `now` in seconds since 1970."""
@@ -50,3 +61,17 @@ def all_filters(
 ) -> dict[str, LoadedFilter]:
     """The filters of those jails that have one, by the jails' names; `mode` as in `[mode=...]`."""
     return {jail.name: LoadedFilter(load(jail.filter, mode), own) for jail in jails if jail.filter}
+
+
+def usable_filters(
+    jails: Iterable[JailOptions], own: frozenset[Address]
+) -> tuple[dict[str, LoadedFilter], list[str]]:
+    """The filters that can be used, by their jails' names, and sentences about jails that are off without."""
+    found: dict[str, LoadedFilter] = {}
+    troubles: list[str] = []
+    for jail in jails:
+        try:
+            found |= all_filters((jail,), own=own)
+        except FilterError as error:
+            troubles.append(f"the jail {jail.name} is off: {error}")
+    return found, troubles

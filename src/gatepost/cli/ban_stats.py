@@ -37,6 +37,11 @@ def _say(told: dict[str, Any]) -> None:
     if told["not_counted"]:
         say(f"{told['not_counted']} offences were not counted while our own resolver or store was ill.")
     say(f"Logs: {', '.join(told['logs']) or 'none is read'}")
+    for jail, filter_ in told["filters"].items():
+        say(
+            f"Filter of jail {jail}: {filter_['engine']}; {filter_['not_trusted']} lines whose address "
+            f"a stranger may have written, {filter_['given_up']} given up for their time, {filter_['too_long']} too long"
+        )
     if told["firewall"]:
         say(
             f"Firewall: {told['in_kernel']} bans in the kernel; {told['packets']} packets and "
