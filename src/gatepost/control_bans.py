@@ -6,17 +6,15 @@ from typing import Any
 import msgspec
 
 from gatepost.ban.keeper import Change
-from gatepost.ban.table import one_form
+from gatepost.ban.table import is_wide, one_form
 from gatepost.clock import Clock
 from gatepost.guard import Guard, Heard
-from gatepost.network import Network, parse_address, parse_network
+from gatepost.network import parse_address, parse_network
 from gatepost.server.control import Command, CommandError, Peer
 from gatepost.store.base import Ban, StoreError
 
 ALIVE_SECONDS = 5.0
 """How often a firewall that watches hears that we live."""
-WIDE_IPV4, WIDE_IPV6 = 32, 64
-"""Prefixes of what is one client; a ban of more shuts out its neighbours, too."""
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -87,7 +85,7 @@ class BanCommands:
         for ban in wanted.bans:
             network = parse_network(ban.network)
             why = "no address or network" if network is None else guard.court.justice.forbids(network, now)
-            if network is not None and not why and _is_wide(network):
+            if network is not None and not why and is_wide(network):
                 covers[ban.network] = senders = await guard.senders(str(network))
                 if senders and not wanted.force:
                     why = f"{senders} senders in it delivered mail lately; ban it all the same with --force"
@@ -204,10 +202,6 @@ def _read(arguments: dict[str, object], kind: type[Any]) -> Any:
         return msgspec.convert(arguments, kind)
     except msgspec.ValidationError as error:
         raise CommandError(f"cannot be understood: {error}") from None
-
-
-def _is_wide(network: Network) -> bool:
-    return network.prefixlen < (WIDE_IPV4 if network.version == 4 else WIDE_IPV6)
 
 
 def _short(ban: Ban) -> dict[str, Any]:

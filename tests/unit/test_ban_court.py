@@ -210,6 +210,53 @@ def test_a_jail_has_its_own_terms_and_exceptions():
     assert (60.0, "jail guide") == (world.ban().until - world.ban().since, world.ban().origin)
 
 
+@pytest.mark.parametrize("own", [600, 7200])
+def test_of_several_jails_that_sentence_somebody_for_the_same_the_longest_ban_holds(own):
+    world = World(jails=(JailOptions(name="own", bantime=Duration(own)),))
+
+    async def play():
+        work = asyncio.ensure_future(world.court.run())
+        for _ in range(5):
+            for jail in world.court.jails.values():
+                world.court.accuse(jail, Offence(world.clock.now(), GUESSER, "auth.failed"))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        work.cancel()
+
+    asyncio.run(play())
+
+    assert (max(own, 3600), 1) == (world.ban().until - world.ban().since, world.ban().times)
+
+
+def test_a_jail_does_not_shorten_what_somebody_entered_meanwhile():
+    world = World()
+    by_hand = Ban(network=GUESSER, since=world.clock.now(), until=None, origin="somebody anna")
+
+    async def play():
+        judging = asyncio.Event()
+        entered = asyncio.Event()
+
+        async def slowly(_):
+            judging.set()
+            await entered.wait()
+            return ""
+
+        world.court._asked = Asked(str, slowly, world._senders)
+        work = asyncio.ensure_future(world.court.run())
+        for _ in range(5):
+            world.court.accuse(world.court.jails["mail"], Offence(world.clock.now(), GUESSER, "auth.failed"))
+        await judging.wait()
+        await world.keeper.put([by_hand])
+        entered.set()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        work.cancel()
+
+    asyncio.run(play())
+
+    assert by_hand == world.ban()
+
+
 def test_offences_of_long_ago_count_nothing():
     world = World()
     old = Offence(world.clock.now() - 700, GUESSER, "auth.failed")
@@ -278,6 +325,22 @@ def test_what_others_change_in_the_store_is_noticed_and_told():
         assert keeper.covering("192.0.2.3")
         assert keeper.covering("::ffff:192.0.2.3")
         assert keeper.covering("192.0.2.1") is None
+
+    asyncio.run(play())
+
+
+def test_a_ban_made_before_does_not_hold_for_whom_the_configuration_excepts_now():
+    async def play():
+        clock = FakeClock()
+        keeper = Keeper(MemoryBans(clock), clock)
+        await keeper.put([ban(clock, "192.0.2.1"), ban(clock, "2001:db8::/48")])
+
+        keeper.spare(("192.0.2.0/30", "2001:db8::5/128"))
+
+        assert keeper.covering("192.0.2.1") is None
+        assert keeper.covering("2001:db8::5") is None
+        assert not keeper.covers(parse_address("2001:db8::5"))
+        assert keeper.covering("2001:db8::6")
 
     asyncio.run(play())
 

@@ -110,7 +110,7 @@ REFUSED = (
 
 
 def offences(*lines, gave=()):
-    reader = RuleReader(BOOK, NOW, set(gave).__contains__)
+    reader = RuleReader(BOOK, NOW, lambda reference, _: reference in gave)
     return [seen.offence.rule for seen in reader.read("\n".join(lines).encode())]
 
 
@@ -119,7 +119,7 @@ def refused(to="a", by="b", pid=1, ref=""):
 
 
 def test_a_mail_to_many_recipients_is_refused_once():
-    assert ["refused.final"] == offences(*(refused(to=f"user{n}") for n in range(100)))
+    assert ["refused.final"] == offences(*(refused(to=f"user{n}") for n in range(20)))
 
 
 def test_several_mails_are_several_offences():

@@ -119,9 +119,51 @@ def of(*lines):
     return Lines.of(list(lines))
 
 
-def fresh(world, message):
+def test_who_writes_a_reference_of_ours_into_his_helo_name_is_counted_all_the_same():
+    world = World()
+    world.see()
+    line = (
+        "NOQUEUE: reject: RCPT from unknown[{}]: 550 5.1.1 <{}@b>: Recipient address rejected: User unknown; "
+        "from=<c> to=<{}@b> proto=ESMTP helo=<{}>"
+    )
+    forged = "(ref ABCDEFGH); from"
+
+    world.witness.saw_lines(LOG, of(fresh(world, line.format("192.0.2.9", "x", "x", forged))))
+    assert 1 == world.court.offences["recipient.unknown"]  # it was given to somebody else
+
+    lines = [fresh(world, line.format("192.0.2.7", n, n, forged)) for n in range(10)]
+    world.witness.saw_lines(LOG, of(*lines))
+    assert 10 == world.court.offences["recipient.unknown"]  # the first is taken for the line of our refusal
+
+
+REFUSED_LINE = (
+    "NOQUEUE: reject: RCPT from x[192.0.2.7]: 554 5.7.1 Service unavailable; from=<c@d> to=<{}> proto=ESMTP"
+)
+MILTER_LINE = "4jX00{:05}: milter-reject: END-OF-MESSAGE from x[192.0.2.7]: 5.7.1 Spam; from=<c@d> to=<a@b>"
+
+
+def refused(lines, seconds=1.0, program="smtpd"):
+    """How many offences these lines are, so many seconds apart."""
+    world = World()
+    for line in lines:
+        world.witness.saw_lines(LOG, of(fresh(world, line, program)))
+        world.clock.advance(seconds)
+    return world.court.offences["refused.final"]
+
+
+def test_a_mail_to_many_is_one_offence_and_many_mails_of_one_sender_are_many():
+    many = [REFUSED_LINE.format(f"n{n}@b") for n in range(20)]
+
+    assert 1 == refused(many)
+    assert 2 == refused([*many, REFUSED_LINE.format("n20@b")])  # Postfix has hung up before
+    assert 20 == refused(many, seconds=11)
+    assert 20 == refused(20 * [REFUSED_LINE.format("a@b")])
+    assert 20 == refused([MILTER_LINE.format(n) for n in range(20)], program="cleanup")
+
+
+def fresh(world, message, program="smtpd"):
     stamp = datetime.fromtimestamp(world.clock.now(), UTC).isoformat()
-    return f"{stamp} mx postfix/smtpd[1]: {message}".encode()
+    return f"{stamp} mx postfix/{program}[1]: {message}".encode()
 
 
 def test_each_jail_reads_its_own_logs_and_rules():

@@ -7,17 +7,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gatepost.cli.advice import advice
+from gatepost.cli.bandesk import fitting
 from gatepost.cli.main import COMMANDS
 from gatepost.cli.question import QuestionError, id_of, read_question, request_of
 from gatepost.cli.show import harmless
 from gatepost.clock import SystemClock
 from gatepost.model import Stage
-from gatepost.store.base import JournalEntry
+from gatepost.server.control import MAX_LINE
+from gatepost.store.base import Ban, JournalEntry
 from gatepost.store.open import open_store
 from gatepost.store.options import StoreOptions
 
@@ -163,6 +166,57 @@ def test_entries_come_and_go_without_a_daemon(gatepost):
     assert listed[0]["expires"] - listed[0]["added"] == pytest.approx(30 * 86400, abs=60)
     assert listed[1]["expires"] is None
     assert [0, 1] == removed
+
+
+def test_who_must_not_be_banned_is_not_banned_without_a_daemon_either(gatepost):
+    with gatepost.config.open("a") as file:
+        file.write('[ours]\nread_postfix = false\nnetworks = ["10.0.0.0/8"]\n')
+        file.write('[ban]\nnever = ["203.0.113.7"]\n')
+    never = ["127.0.0.1", "10.1.2.3", "203.0.113.7", "0.0.0.0/0", "::/0", "198.51.100.0/24"]
+
+    status, said, complaints = gatepost("ban", "add", *never, "203.0.113.9")
+    listed = json.loads(gatepost("ban", "list", "--json")[1])["bans"]
+
+    assert (1, ["203.0.113.9"]) == (status, [ban["network"] for ban in listed])
+    assert never == [line.split(": not banned")[0] for line in complaints.splitlines()]
+    assert "203.0.113.9: banned" in said
+    assert [1, 0] == [gatepost("ban", "add", n, "--force")[0] for n in ("::/0", "198.51.100.0/24")]
+
+
+def test_a_ban_beyond_any_calendar_is_shown_all_the_same(gatepost):
+    async def put():
+        store = open_store(
+            StoreOptions(url=f"sqlite:{gatepost.config.parent}/state/gatepost.db"), SystemClock()
+        )
+        await store.open()
+        await store.bans.put([Ban(network="203.0.113.9", since=-1e300, until=1e300)])
+        await store.close()
+
+    asyncio.run(put())
+
+    assert [(0, ""), (0, "")] == [gatepost(*c)[::2] for c in (("ban", "list"), ("ban", "why", "203.0.113.9"))]
+
+
+@pytest.mark.parametrize("stamp", ["9999-12-31T23:59:59+00:00", "0001-01-01T00:00:00+14:00"])
+def test_stamps_at_the_ends_of_the_calendar_are_no_trouble(gatepost, tmp_path, stamp):
+    line = f"{stamp} mx postfix/smtpd[1]: lost connection after AUTH from x[203.0.113.9]\n"
+    (tmp_path / "mail.log").write_text(5 * line)
+
+    assert [(0, ""), (0, "")] == [
+        gatepost("ban", "test", str(tmp_path / "mail.log"), *more)[::2] for more in ((), ("--json",))
+    ]
+
+
+def test_many_bans_fit_into_requests_whatever_their_reasons_are():
+    bans = [
+        Ban(network=f"2001:db8::{n:x}", since=1.5, until=2.5, reason=n % 7 * 100 * "é") for n in range(2000)
+    ]
+
+    batches = list(fitting(bans))
+
+    assert bans == [ban for batch in batches for ban in batch]
+    assert all(len(msgspec.json.encode(batch)) < MAX_LINE - 100 for batch in batches)
+    assert len(batches) < 30
 
 
 def test_entries_of_files_are_listed_with_their_place(gatepost, tmp_path):

@@ -18,7 +18,7 @@ from gatepost.ban.justice import Justice
 from gatepost.ban.keeper import Keeper
 from gatepost.ban.offence import Offence
 from gatepost.ban.options import BanOptions
-from gatepost.ban.table import one_form
+from gatepost.ban.table import lasts, one_form
 from gatepost.ban.track import Sentence, reason
 from gatepost.clock import Clock
 from gatepost.network import known_address, parse_network
@@ -28,6 +28,8 @@ log = logging.getLogger("gatepost.ban")
 
 MAX_SENTENCES = 10_000
 """Sentences that may wait at once; beyond, the oldest is forgotten: its network will offend again."""
+AT_ONCE = 5.0
+"""Seconds by which a ban must outlast another to count beside it: a burst is sentenced more than once."""
 REMEMBERED = 1000
 """Bans remembered that would have been, in observe mode, and networks that were spared."""
 
@@ -115,8 +117,7 @@ class Court:
                 waiting = [self._sentences.popleft() for _ in range(len(self._sentences))]
                 judged = await asyncio.gather(*(self._judge(*one) for one in waiting[:100]))
                 self._sentences.extendleft(reversed(waiting[100:]))
-                bans = {ban.network: ban for ban in judged if ban is not None}
-                await self._ban(list(bans.values()))
+                await self._ban([ban for ban in judged if ban is not None])
 
     # --- one sentence ---------------------------------------------------------------------------------
 
@@ -124,8 +125,8 @@ class Court:
         """The ban that follows, or none."""
         now = self._clock.now()
         network = parse_network(sentence.network)
-        if network is None or self._keeper.is_banned(one_form(sentence.network)):
-            return None  # a burst had it sentenced twice
+        if network is None:
+            return None
         why = self.justice.forbids(network, now)
         if not why and sentence.wide:
             senders = await self._asked.senders(sentence.network)
@@ -147,7 +148,7 @@ class Court:
         except StoreError:
             past = None
         if past is not None and now - past.until <= self.options.forget:
-            times = past.times + 1
+            times = past.times + (past.until <= now)  # one in force came of the same deeds, from another jail
         return Ban(
             network=name,
             since=now,
@@ -159,7 +160,20 @@ class Court:
             evidence=sentence.evidence,
         )
 
+    def _longest(self, bans: list[Ban]) -> list[Ban]:
+        """One for each network, and none that would shorten what is in force.
+
+        Several jails may sentence a client for the same line, and people may have banned it meanwhile.
+        """
+        found: dict[str, Ban] = {}
+        for ban in bans:
+            before = found.get(ban.network) or self._keeper.table.get(ban.network)
+            if before is None or lasts(before) + AT_ONCE < lasts(ban):
+                found[ban.network] = ban
+        return list(found.values())
+
     async def _ban(self, bans: list[Ban]) -> None:
+        bans = self._longest(bans)
         if not bans:
             return
         if self.observe:

@@ -13,7 +13,7 @@ import msgspec
 
 from gatepost.ban.table import BanTable
 from gatepost.clock import Clock
-from gatepost.network import Address, known_address
+from gatepost.network import Address, NetworkSet, known_address, parse_network
 from gatepost.store.base import Ban, Bans, Past, StoreError
 
 MAX_CHANGES = 1000
@@ -63,24 +63,24 @@ class Keeper:
         """Why bans cannot be kept now; empty when all is well."""
         self.never: tuple[str, ...] = ()
         """Networks that are never banned, for the firewall."""
+        self._spared = NetworkSet()
         self._version = -1
         self._watchers: set[Watcher] = set()
 
     def covering(self, client_address: str) -> Ban | None:
-        """A ban in force of this client."""
+        """A ban in force of this client; none of who is never banned, as the firewall sees it."""
         if not len(self.table):
             return None
         address = known_address(client_address)
-        return None if address is None else self.table.covering(address, self._clock.now())
+        return None if address is None else self._covering(address)
 
     def covers(self, address: Address) -> bool:
         """Whether a ban in force covers this client."""
-        return self.table.covering(address, self._clock.now()) is not None
+        return self._covering(address) is not None
 
-    def is_banned(self, network: str) -> bool:
-        """Whether a ban of exactly this network is in force."""
-        ban = self.table.get(network)
-        return ban is not None and (ban.until is None or ban.until > self._clock.now())
+    def _covering(self, address: Address) -> Ban | None:
+        ban = self.table.covering(address, self._clock.now())
+        return None if ban is None or address in self._spared else ban
 
     @property
     def is_known(self) -> bool:
@@ -112,6 +112,7 @@ class Keeper:
         """Let whoever watches know which networks are never banned."""
         if never != self.never:
             self.never = never
+            self._spared = NetworkSet(filter(None, map(parse_network, never)))
             self._tell(Change(never=never))
 
     async def refresh(self) -> None:

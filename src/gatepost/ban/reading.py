@@ -18,7 +18,12 @@ from gatepost.ban.rule import BanRule, Rulebook
 from gatepost.wire.maillog import Event, Kind, Parser, text
 
 MAILS = 10_000
-"""Refused mails remembered, so that each counts once."""
+"""Refused mails remembered, so that each counts once; and references that were met."""
+SAME_MAIL = 10.0
+"""Seconds between two refusals of one mail at most: no line tells a mail of a sender from his next."""
+MOST_REFUSED = 20
+"""Refusals of one mail at most: after so many errors Postfix hangs up (smtpd_hard_error_limit)."""
+_RECIPIENT = re.compile(rb" to=<([^>]{0,320})")
 _REFERENCE = re.compile(rb"\(ref ([A-Z2-9]{8})\); (?:from|to|proto)")
 
 
@@ -30,6 +35,13 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
     offence: Offence | None
     login: str = ""
     """An address from where somebody authenticated himself."""
+
+
+class _Mail(msgspec.Struct, gc=False):
+    """A mail that was refused: when last, and for whom."""
+
+    last: float
+    recipients: list[bytes]
 
 
 class Filter(Protocol):
@@ -47,7 +59,7 @@ class RuleReader:
         self,
         book: Rulebook,
         now: float,
-        gave: Callable[[str], bool] = lambda _: False,
+        gave: Callable[[str, str], bool] = lambda _, __: False,
         rules: Sequence[str] = ("*",),
     ) -> None:
         """Ask `book`.
@@ -55,14 +67,15 @@ class RuleReader:
         Args:
             book: the rules.
             now: seconds since 1970, see `wire.syslog.Stamps`.
-            gave: whether a reference is one that we gave to a refusal, which is counted elsewhere then.
+            gave: whether we gave this reference to a refusal of this client, which is counted elsewhere then.
             rules: patterns over names of rules; others are left out.
         """
         self._book = book
         self._gave = gave
         self.parser = Parser(now)
         self._kinds = book.wanted
-        self._mails: OrderedDict[tuple[str, bytes], None] = OrderedDict()
+        self._mails: OrderedDict[tuple[str, bytes], _Mail] = OrderedDict()
+        self._met: OrderedDict[str, None] = OrderedDict()
         self._failed: OrderedDict[tuple[str, bytes], None] = OrderedDict()
         """Sessions in which a password was wrong."""
         self._wanted = lru_cache(256)(lambda name: any(fnmatchcase(name, pattern) for pattern in rules))
@@ -82,31 +95,59 @@ class RuleReader:
         """Whether it is to be counted here: not what we refused ourselves, and some things once a mail."""
         if event.kind is not Kind.REJECT:
             return self._is_new_try(event)
-        given = _REFERENCE.search(event.reason)
-        if given is not None and self._gave(given[1].decode("ascii")):
+        if self._is_ours(event):
             return False
-        if not rule.once_per_mail or not event.mail:
-            return True
-        key = (event.address, event.mail)
-        if key in self._mails:
-            return False
-        _remember(self._mails, key)
-        return True
+        return not (rule.once_per_mail and event.mail) or self._is_another_mail(event)
 
     def _is_new_try(self, event: Event) -> bool:
         """Who hangs up after his password was wrong tried one password, not two."""
         key = (event.address, event.mail)
         if event.kind is Kind.AUTH_FAILED and event.mail:
-            _remember(self._failed, key)
+            self._failed[key] = None
+            if len(self._failed) > MAILS:
+                self._failed.popitem(last=False)
         elif event.kind is Kind.LOST and event.command == "AUTH":
             return self._failed.pop(key, False) is False
         return True
 
+    def _is_ours(self, event: Event) -> bool:
+        """Whether we refused that ourselves.
 
-def _remember(known: OrderedDict[tuple[str, bytes], None], key: tuple[str, bytes]) -> None:
-    known[key] = None
-    if len(known) > MAILS:
-        known.popitem(last=False)
+        Each reference stands in one line. A client is told it, and might write it into others of its own.
+        """
+        given = _REFERENCE.search(event.reason)
+        reference = given[1].decode("ascii") if given else ""
+        if not given or reference in self._met or not self._gave(reference, event.address):
+            return False
+        self._met[reference] = None
+        if len(self._met) > MAILS:
+            self._met.popitem(last=False)
+        return True
+
+    def _is_another_mail(self, event: Event) -> bool:
+        key = (event.address, event.mail)
+        found = _RECIPIENT.search(event.reason)
+        recipient = found[1] if found else b""
+        known = self._mails.pop(key, None)
+        if known is None or _is_over(known, event, recipient):
+            self._mails[key] = _Mail(event.time, [recipient])
+            if len(self._mails) > MAILS:
+                self._mails.popitem(last=False)
+            return True
+        known.last = event.time
+        known.recipients.append(recipient)
+        self._mails[key] = known
+        return False
+
+
+def _is_over(mail: _Mail, event: Event, recipient: bytes) -> bool:
+    """Whether that mail was another one: a client may use one sender, and a process many times."""
+    return (
+        event.command == "END-OF-MESSAGE"
+        or not 0 <= event.time - mail.last <= SAME_MAIL
+        or len(mail.recipients) >= MOST_REFUSED
+        or recipient in mail.recipients
+    )
 
 
 def _offence(rule: BanRule, event: Event, line: bytes) -> Offence:

@@ -5,6 +5,9 @@ from collections.abc import Iterable, Iterator
 from gatepost.network import Address, Network, NetworkSet, parse_address, parse_network
 from gatepost.store.base import Ban
 
+WIDE_IPV4, WIDE_IPV6 = 32, 64
+"""Prefixes of what is one client; a ban of more shuts out its neighbours, too."""
+
 
 class BanTable:
     """Bans by network: one dictionary for each prefix length in use."""
@@ -47,7 +50,7 @@ class BanTable:
         number, version, found = int(address), address.version, None
         for (of, shift), heads in self._by_prefix.items():
             ban = heads.get(number >> shift) if of == version else None
-            if ban is not None and _lasts(ban) > now and (found is None or _lasts(ban) > _lasts(found)):
+            if ban is not None and lasts(ban) > now and (found is None or lasts(ban) > lasts(found)):
                 found = ban
         return found
 
@@ -75,12 +78,18 @@ def one_form(text: str) -> str:
     return str(network.network_address) if network.prefixlen == network.max_prefixlen else str(network)
 
 
+def is_wide(network: Network) -> bool:
+    """Whether a ban of it shuts out more than one client."""
+    return network.prefixlen < (WIDE_IPV4 if network.version == 4 else WIDE_IPV6)
+
+
 def overlaps(network: Network, others: Iterable[Network] | NetworkSet) -> Network | None:
     """One of `others` that shares addresses with `network`."""
     return next((o for o in others if o.version == network.version and o.overlaps(network)), None)
 
 
-def _lasts(ban: Ban) -> float:
+def lasts(ban: Ban) -> float:
+    """When it ends, in seconds since 1970; infinite for one without end."""
     return float("inf") if ban.until is None else ban.until
 
 

@@ -19,8 +19,10 @@ from gatepost.ban.reading import Filter, RuleReader
 from gatepost.ban.rule import Rulebook
 from gatepost.clock import Clock
 from gatepost.model import Action, Request, Verdict
+from gatepost.network import known_address
 
 T = TypeVar("T")
+V = TypeVar("V")
 
 log = logging.getLogger("gatepost.ban")
 
@@ -60,7 +62,8 @@ class Witness:
         self._readers: dict[str, RuleReader] = {}
         self._weight = next((rule.weight for rule in book.rules if rule.name == FINAL), 0.0)
         self._own = tuple(j for j in court.jails.values() if not j.options.filter and j.wants(FINAL))
-        self._references: OrderedDict[str, None] = OrderedDict()
+        self._references: OrderedDict[str, str] = OrderedDict()
+        """And to whom they were given."""
         self._mails: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def saw_verdict(self, request: Request, verdict: Verdict) -> None:
@@ -78,13 +81,17 @@ class Witness:
                     self._court.speak(request.client_address, "allow list")
 
     def _saw_refusal(self, request: Request, verdict: Verdict) -> None:
-        _remember(self._references, verdict.reference)
-        if request.instance and _remember(self._mails, (request.client_address, request.instance)):
+        _remember(self._references, verdict.reference, request.client_address)
+        if request.instance and _remember(self._mails, (request.client_address, request.instance), None):
             return
         seen = f"{verdict.code} {verdict.text} (by {verdict.decided_by}, ref {verdict.reference})"
         offence = Offence(self._clock.now(), request.client_address, FINAL, self._weight, seen[:MAX_EVIDENCE])
         for jail in self._own:
             self._court.accuse(jail, offence)
+
+    def _gave(self, reference: str, address: str) -> bool:
+        given = known_address(self._references.get(reference, ""))
+        return given is not None and str(given) == address
 
     def saw_lines(self, source: str, lines: Lines) -> None:
         """Take note of whole lines of a log."""
@@ -102,7 +109,7 @@ class Witness:
     def _read(self, source: str, lines: Lines, jails: Sequence[Jail]) -> None:
         reader = self._readers.get(source)
         if reader is None:
-            reader = RuleReader(self._book, self._clock.now(), self._references.__contains__)
+            reader = RuleReader(self._book, self._clock.now(), self._gave)
             self._readers[source] = reader
         reader.parser.stamps.now = self._clock.now()
         for seen in reader.read(lines.block):
@@ -114,11 +121,11 @@ class Witness:
                     self._court.accuse(jail, seen.offence)
 
 
-def _remember(known: OrderedDict[T, None], key: T) -> bool:
+def _remember(known: OrderedDict[T, V], key: T, value: V) -> bool:
     """Whether `key` was known; it is from now on."""
     if key in known:
         return True
-    known[key] = None
+    known[key] = value
     if len(known) > REFERENCES:
         known.popitem(last=False)
     return False

@@ -12,7 +12,7 @@ from gatepost.cli.arguments import ConfigFile, Json, configured
 from gatepost.cli.ban_stats import stats
 from gatepost.cli.ban_trial import try_log
 from gatepost.cli.ban_why import why
-from gatepost.cli.bandesk import BanDesk
+from gatepost.cli.bandesk import BanDesk, fitting
 from gatepost.cli.main import new_app
 from gatepost.cli.show import say, say_json, say_table, warn, when
 from gatepost.cli.trouble import CommandError
@@ -26,7 +26,7 @@ app = new_app(
 MAX_FILE = 64 * 1024 * 1024
 """Octets read of a file with networks."""
 BATCH = 300
-"""Bans in one request to the daemon: a request is bounded."""
+"""Networks in one request to the daemon: a request is bounded."""
 
 What = Annotated[
     list[str] | None, typer.Argument(metavar="WHAT...", help="Addresses and networks.", show_default=False)
@@ -119,7 +119,7 @@ def add(
     until = now + seconds if seconds else None
     bans = [Ban(network=n, since=now, until=until, reason=reason or "entered by hand") for n in networks]
     desk = BanDesk(configured(config, alone=True))
-    told = _together(desk.put(bans[at : at + BATCH], force=force) for at in range(0, len(bans), BATCH))
+    told = _together(desk.put(batch, force=force) for batch in fitting(bans))
     if json:
         say_json(told)
     else:

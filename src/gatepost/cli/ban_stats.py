@@ -40,7 +40,8 @@ def _say(told: dict[str, Any]) -> None:
     for jail, filter_ in told["filters"].items():
         say(
             f"Filter of jail {jail}: {filter_['engine']}; {filter_['not_trusted']} lines whose address "
-            f"a stranger may have written, {filter_['given_up']} given up for their time, {filter_['too_long']} too long"
+            f"a stranger may have written, {filter_['given_up']} given up for their time, "
+            f"{filter_['too_long']} too long"
         )
     if told["firewall"]:
         say(

@@ -141,8 +141,11 @@ def _offence(met: Met, log: str) -> dict[str, Any]:
 
 
 def _time(seconds: float | None) -> str | None:
-    """RFC 3339."""
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
+    """RFC 3339; None for what no calendar has."""
+    try:
+        return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
+    except (OverflowError, ValueError, OSError):
+        return None
 
 
 def _say(trial: Trial, counted: Mapping[str, int]) -> None:

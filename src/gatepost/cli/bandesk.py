@@ -2,23 +2,29 @@
 
 import asyncio
 import getpass
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
+from gatepost.ban.justice import Justice
 from gatepost.ban.keeper import Keeper
-from gatepost.ban.table import BanTable
+from gatepost.ban.table import BanTable, is_wide
 from gatepost.cli.desk import become_owner
 from gatepost.cli.trouble import CommandError
 from gatepost.clock import SystemClock
 from gatepost.config.schema import Config
 from gatepost.network import parse_address, parse_network
+from gatepost.postfix.ours import interface_addresses, read_ours
+from gatepost.server.control import MAX_LINE
 from gatepost.server.control_client import ControlError, NoDaemonError, call
 from gatepost.store.base import Ban, Bans, StoreError
 from gatepost.store.open import open_beside
 
 Result = TypeVar("Result")
+
+OCTETS = MAX_LINE - 4096
+"""Octets of bans in one request to the daemon, which takes no more than MAX_LINE."""
 
 
 class BanDesk:
@@ -41,12 +47,33 @@ class BanDesk:
         """Ban these; what was done, and whom not and why."""
 
         async def directly(store: Bans) -> dict[str, Any]:
-            mine = [msgspec.structs.replace(ban, origin=ban.origin or f"somebody {_user()}") for ban in bans]
-            await store.put(mine)
-            return {"put": [ban.network for ban in bans], "refused": {}, "covers": {}}
+            refused = await self._refused(store, bans, force=force)
+            taken = [
+                msgspec.structs.replace(ban, origin=ban.origin or f"somebody {_user()}")
+                for ban in bans
+                if ban.network not in refused
+            ]
+            await store.put(taken)
+            return {"put": [ban.network for ban in taken], "refused": refused, "covers": {}}
 
         arguments = {"bans": msgspec.to_builtins(list(bans)), "force": force}
         return self._ask("ban.put", arguments, directly, change=True)
+
+    async def _refused(self, store: Bans, bans: Sequence[Ban], *, force: bool) -> dict[str, str]:
+        """Those that must not be banned, and why, as far as that can be told without the daemon."""
+        terms, now = self._config.ban, self._clock.now()
+        ours = await read_ours(self._config.ours, self._clock)
+        justice = Justice(ours, terms.never, interface_addresses(), terms.trust)
+        justice.recall(await store.trusted(now - terms.trust))
+        refused = {}
+        for ban in bans:
+            network = parse_network(ban.network)
+            why = "no address or network" if network is None else justice.forbids(network, now)
+            if network is not None and not why and is_wide(network) and not force:
+                why = "who in it delivered mail lately is not known without a daemon; --force bans it"
+            if why:
+                refused[ban.network] = why
+        return refused
 
     def remove(self, networks: Sequence[str]) -> Sequence[str]:
         """End the bans of exactly these networks; of which there were some."""
@@ -134,6 +161,21 @@ class BanDesk:
                 await store.close()
         except StoreError as error:
             raise CommandError(str(error)) from None
+
+
+def fitting(bans: Iterable[Ban]) -> Iterator[list[Ban]]:
+    """Parts that fit into a request each."""
+    batch: list[Ban] = []
+    octets = 0
+    for ban in bans:
+        length = len(msgspec.json.encode(ban)) + 1
+        if batch and octets + length > OCTETS:
+            yield batch
+            batch, octets = [], 0
+        batch.append(ban)
+        octets += length
+    if batch:
+        yield batch
 
 
 def _user() -> str:

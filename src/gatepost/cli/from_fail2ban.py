@@ -11,8 +11,7 @@ import msgspec
 from gatepost.ban.fail2ban.files import read_file
 from gatepost.ban.fail2ban.load import load
 from gatepost.ban.fail2ban.trouble import FilterError
-from gatepost.cli.ban import BATCH
-from gatepost.cli.bandesk import BanDesk
+from gatepost.cli.bandesk import BanDesk, fitting
 from gatepost.cli.rewriting import Rewriting
 from gatepost.cli.trouble import CommandError
 from gatepost.config.edit import as_line
@@ -106,10 +105,9 @@ class FromFail2ban:
         self.rewriting.write()
         self.rewriting.reload()
         desk = BanDesk(self.rewriting.config)
-        bans = self.bans.bans
         try:
-            for at in range(0, len(bans), BATCH):
-                answer = desk.put(bans[at : at + BATCH], force=False)
+            for batch in fitting(self.bans.bans):
+                answer = desk.put(batch, force=False)
                 self.brought["put"] += answer["put"]
                 self.brought["refused"] |= answer["refused"]
         except CommandError as error:

@@ -23,8 +23,11 @@ def harmless(text: str) -> str:
 
 
 def when(seconds: float) -> str:
-    """A time (seconds since 1970) as the clock on the wall has it."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+    """A time (seconds since 1970) as the clock on the wall has it; the number, where no calendar goes."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+    except (OverflowError, ValueError, OSError):
+        return f"{seconds:g}"
 
 
 def say(text: str = "") -> None:
