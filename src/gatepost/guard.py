@@ -16,13 +16,14 @@ from gatepost.assemble import Parts
 from gatepost.ban.advocate import Advocate
 from gatepost.ban.blocks import Lines
 from gatepost.ban.court import Asked, Court
-from gatepost.ban.filters import LoadedFilter, usable_filters
+from gatepost.ban.filters import usable_filters
 from gatepost.ban.following import LogFiles
 from gatepost.ban.jail import all_jails
 from gatepost.ban.journal import JournalLog
 from gatepost.ban.justice import Justice
 from gatepost.ban.keeper import Keeper
 from gatepost.ban.place import Place
+from gatepost.ban.reading import Filter
 from gatepost.ban.rule import Rulebook
 from gatepost.ban.rules import find
 from gatepost.ban.sources import JOURNAL, jails_by_log
@@ -80,7 +81,7 @@ class Guard:
         self._store = store
         self._clock = clock
         self._parts: Parts
-        self.filters: dict[str, LoadedFilter] = {}
+        self.filters: Mapping[str, Filter] = {}
         """Of jails that have one, by their names."""
         self._off: list[str] = []
         """Jails without a filter that can be used, in sentences."""

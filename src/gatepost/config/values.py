@@ -35,7 +35,7 @@ def check_values(reader: Reader, read: Mapping[str, Any]) -> None:
 
 def _check_bans(reader: Reader, read: Mapping[str, Any]) -> None:
     if isinstance(ban := read.get("ban"), BanOptions):
-        known = [rule.name for rule in find()]
+        known = [rule.name for rule in find()] if ban.weights else []
         for pattern in ban.weights:
             if not filter_names(known, pattern):
                 reader.wrong(("ban", "weights", pattern), f"no such rule{nearest(pattern, known)}")
