@@ -157,6 +157,7 @@ class BanCommands:
             "banned": court.banned,
             "offences": dict(court.offences.most_common()),
             "not_counted": court.suspended,
+            "too_old": court.late,
             "spared": len(court.spared),
             "observed": len(court.observed),
             "watched": {name: len(jail.track) for name, jail in court.jails.items()},

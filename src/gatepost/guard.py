@@ -93,34 +93,32 @@ class Guard:
     async def set_up(self, config: Config, parts: Parts, own: Sequence[Address] | None = None) -> None:
         """Go on as `config` says, with these parts."""
         own = await asyncio.to_thread(interface_addresses) if own is None else own
+        options = config.ban
+        justice = Justice(parts.ours, options.never, own, options.trust)
+        await self._remember(justice, options.trust)
+        jails = config.jail if options.mode != "off" else ()
+        filters, off = await asyncio.to_thread(usable_filters, jails, frozenset(own))
+        # From here to the new witness nothing waits: what is seen meanwhile would be lost.
         old = getattr(self, "court", None)
         self._parts = parts
-        options = config.ban
-        jails = all_jails(options, config.jail)
-        justice = Justice(parts.ours, options.never, own, options.trust)
-        advocate = Advocate(parts.checks, parts.pipeline.context)
-        self.court = Court(
+        self.court = court = Court(
             self.keeper,
             self._clock,
             options,
-            jails,
+            all_jails(options, config.jail),
             justice,
-            Asked(self._trouble, advocate.speaks_for, self.senders),
+            Asked(self._trouble, Advocate(parts.checks, parts.pipeline.context).speaks_for, self.senders),
             observe="observe" in (options.mode, config.mode),
         )
         if old is not None:
-            for jail in jails:
-                if jail.name in old.jails:
-                    jail.take_over(old.jails[jail.name])
-        await self._remember(justice, options.trust)
+            court.take_over(old)
         self.keeper.spare(tuple(str(network) for network in justice.never()))
         self.witness, self._sources = None, {}
-        self.filters, self._off = {}, []
+        self.filters, self._off = filters, off
         if options.mode != "off":
             self._sources = sources = jails_by_log(options, config.jail)
             book = Rulebook(find(), options.weights)
-            self.filters, self._off = usable_filters(config.jail, frozenset(own))
-            self.witness = Witness(self.court, book, self.filters, sources, self._clock)
+            self.witness = Witness(court, book, filters, sources, self._clock)
         await self._restart()
 
     def saw(self, request: Request, verdict: Verdict) -> None:
@@ -202,14 +200,16 @@ class Guard:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        standing = self._standing()
         await self._write()
         await self.keeper.refresh()
         self.logs = self.journal = None
         work = [self.court.run()]
         if self.witness is not None:
-            known = await self._places()
+            known = await self._places() | standing  # what could not be written is not to be read twice
             paths = [Path(name) for name in self._sources if name != JOURNAL]
-            self.logs = LogFiles(paths, _read_places(paths, known), self._clock, self._hand_over)
+            places = _read_places(paths, known)
+            self.logs = LogFiles(paths, places, self._clock, self._hand_over, self.court.caught_up)
             work.append(self.logs.run())
             if JOURNAL in self._sources:
                 self.journal = JournalLog(self._hand_over_entries, known.get(JOURNAL, ""))
@@ -238,16 +238,25 @@ class Guard:
             justice.recall(await self._store.bans.trusted(self._clock.now() - trust))
 
     async def _write(self) -> None:
-        with suppress(StoreError):
-            await self._store.bans.trust(self.court.justice.unwritten())
-            places: dict[str, str] = {}
-            if self.logs is not None:
-                at = self.logs.places.items()
-                places = {str(path): msgspec.json.encode(place).decode() for path, place in at}
-            if self.journal is not None and self.journal.cursor:
-                places[JOURNAL] = self.journal.cursor
-            if places:
-                await self._store.bans.put_places(places)
+        justice = self.court.justice
+        trusted = justice.unwritten()
+        try:
+            await self._store.bans.trust(trusted)
+        except StoreError:
+            justice.owe(trusted)
+        if standing := self._standing():
+            with suppress(StoreError):
+                await self._store.bans.put_places(standing)
+
+    def _standing(self) -> dict[str, str]:
+        """Where reading stands in each log."""
+        places: dict[str, str] = {}
+        if self.logs is not None:
+            at = self.logs.places.items()
+            places = {str(path): msgspec.json.encode(place).decode() for path, place in at}
+        if self.journal is not None and self.journal.cursor:
+            places[JOURNAL] = self.journal.cursor
+        return places
 
     async def _expire(self) -> None:
         options, now = self.court.options, self._clock.now()

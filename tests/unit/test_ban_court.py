@@ -11,6 +11,7 @@ from gatepost.ban.justice import Justice
 from gatepost.ban.keeper import Keeper
 from gatepost.ban.offence import Offence
 from gatepost.ban.options import BanOptions, JailOptions
+from gatepost.ban.table import BanTable
 from gatepost.clock import FakeClock
 from gatepost.network import NetworkSet, parse_address, parse_network
 from gatepost.options import Duration
@@ -199,6 +200,25 @@ def test_a_wide_ban_that_covers_somebody_trusted_is_not_made():
     assert [] == world.banned()
 
 
+def test_who_waits_for_the_court_makes_it_forget_no_sentence():
+    world = World(options=BanOptions(tracked=100_000))
+
+    async def play():
+        work = asyncio.ensure_future(world.court.run())
+        for n in range(12_000):
+            seen = Offence(world.clock.now(), f"203.{n >> 16}.{n >> 8 & 255}.{n & 255}", "auth.failed", 5.0)
+            world.court.accuse(world.court.jails["mail"], seen)
+            if n % 1000 == 0:
+                await world.court.caught_up()
+        while len(world.keeper.table) < 12_000:
+            await asyncio.sleep(0)
+        work.cancel()
+
+    asyncio.run(asyncio.wait_for(play(), 60))
+
+    assert 12_000 == world.court.banned
+
+
 def test_a_jail_has_its_own_terms_and_exceptions():
     guide = JailOptions(
         name="guide", filter="x <HOST>", maxretry=2, bantime=Duration(60), ignoreip="::1 192.0.2.8 x.y"
@@ -264,7 +284,17 @@ def test_offences_of_long_ago_count_nothing():
     for _ in range(50):
         world.court.accuse(world.court.jails["mail"], old)
 
-    assert 0 == world.court.offences["auth.failed"]
+    assert (0, 50) == (world.court.offences["auth.failed"], world.court.late)
+
+
+def test_a_stamp_of_the_future_does_not_keep_offences_for_ever():
+    world = World()
+    ahead = Offence(world.clock.now() + 40 * 86400, GUESSER, "auth.failed")
+    world.court.accuse(world.court.jails["mail"], ahead)
+
+    for _ in range(10):
+        world.clock.advance(700)
+        assert [] == world.offend(times=1)
 
 
 class Broken(MemoryBans):
@@ -296,6 +326,31 @@ def test_trust_is_written_once_in_a_while_and_recalled():
     again = World()
     again.justice.recall(written)
     assert [] == again.offend(ADMIN, times=9)
+
+
+def test_a_reload_forgets_nothing_of_what_was_counted_or_of_whom_somebody_spoke_for():
+    world, after = World(), World()
+    world.offend(times=4)
+    world.court.speak(ADMIN, "login")
+    world.offend(ADMIN, times=1)
+
+    after.court.take_over(world.court)
+
+    assert [] == after.offend(ADMIN, times=50)
+    assert [GUESSER] == after.offend(times=1)
+    assert [ADMIN] == [trusted.address for trusted in after.justice.unwritten()]
+    assert (5, 51) == (after.court.offences["auth.failed"], len(after.court.spared))
+
+
+def test_what_could_not_be_written_is_still_owed():
+    world = World()
+    world.court.speak(ADMIN, "login")
+    failed = world.justice.unwritten()
+    world.court.speak(GUESSER, "login")
+
+    world.justice.owe(failed)
+
+    assert [ADMIN, GUESSER] == [trusted.address for trusted in world.justice.unwritten()]
 
 
 @pytest.mark.parametrize("network", ["0.0.0.0/0", "10.0.0.0/7", "127.0.0.0/8", "172.16.0.0/12", "::/0"])
@@ -354,6 +409,22 @@ def test_a_watcher_that_is_too_slow_knows_that():
         assert watcher.lost
 
     asyncio.run(play())
+
+
+def test_the_bans_in_a_network_are_found():
+    clock = FakeClock()
+    names = ["192.0.2.1", "192.0.2.128/25", "192.0.0.0/16", "198.51.100.1", "2001:db8:7:1::/64", "::1"]
+    table = BanTable(ban(clock, name) for name in names)
+
+    def within(text):
+        return sorted(one.network for one in table.within(parse_network(text)))
+
+    assert ["192.0.2.1", "192.0.2.128/25"] == within("192.0.2.0/24")
+    assert ["192.0.2.1"] == within("192.0.2.1")
+    assert [] == within("192.0.2.129")
+    assert ["2001:db8:7:1::/64"] == within("2001:db8:7::/48")
+    assert sorted(names[:4]) == within("0.0.0.0/0")
+    assert sorted(names[4:]) == within("::/0")
 
 
 def test_of_several_bans_the_longest_covers():

@@ -158,12 +158,49 @@ def test_logins_are_told():
     ]
 
 
-def test_who_hangs_up_after_a_wrong_password_tried_one():
-    failed = (
-        "Nov 22 06:25:01 mx postfix/smtpd[{}]: warning: x[192.0.2.7]: SASL LOGIN authentication failed: x"
-    )
-    lost = "Nov 22 06:25:02 mx postfix/smtpd[{}]: lost connection after AUTH from x[192.0.2.7]"
+def test_a_failure_after_which_the_client_hangs_up_is_one_offence():
+    head = "Nov 22 06:25:01 mx postfix/smtpd[{}]: "
+    failed = head + "warning: x[{}]: SASL LOGIN authentication failed: UGFzc3dvcmQ6"
+    lost = head + "lost connection after AUTH from x[{}]"
 
-    assert ["auth.failed"] * 2 == offences(failed.format(1), failed.format(1), lost.format(1))
-    assert ["auth.failed", "auth.lost"] == offences(failed.format(1), lost.format(2))
-    assert ["auth.lost"] * 2 == offences(lost.format(1), lost.format(1))
+    assert ["auth.failed"] == offences(failed.format(1, "192.0.2.7"), lost.format(1, "192.0.2.7"))
+    assert ["auth.failed", "auth.lost"] == offences(
+        failed.format(1, "192.0.2.7"), lost.format(2, "192.0.2.7")
+    )
+    assert ["auth.failed", "auth.lost"] == offences(
+        failed.format(1, "192.0.2.7"), lost.format(1, "192.0.2.9")
+    )
+    assert ["auth.failed", "auth.lost"] == offences(
+        *(line.format(1, "192.0.2.7") for line in (failed, lost, lost))
+    )
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "Connection lost to authentication server, sasl_username=(unavailable)",
+        "Can't connect to authentication server",
+        "Temporary authentication failure.",
+        "Invalid authentication mechanism, sasl_username=(unavailable)",
+    ],
+)
+def test_who_hangs_up_because_our_authentication_is_ill_does_not_offend(reason):
+    head = "Nov 22 06:25:01 mx postfix/smtpd[1]: "
+    failed = head + f"warning: x[192.0.2.7]: SASL LOGIN authentication failed: {reason}"
+    lost = head + "lost connection after AUTH from x[192.0.2.7]"
+
+    assert [] == offences(failed, lost)
+    assert [] == offences(failed, failed, lost)
+    assert ["auth.lost"] == offences(failed, lost, lost)
+
+
+def test_where_failures_count_nothing_hanging_up_after_one_does():
+    lines = (
+        "Nov 22 06:25:01 mx postfix/smtpd[1]: warning: x[192.0.2.7]: SASL LOGIN authentication failed: x",
+        "Nov 22 06:25:01 mx postfix/smtpd[1]: lost connection after AUTH from x[192.0.2.7]",
+    )
+    reader = RuleReader(Rulebook(find(), {"auth.failed": 0}), NOW)
+
+    seen = [offence for one in reader.read("\n".join(lines).encode()) if (offence := one.offence)]
+
+    assert [("auth.failed", 0), ("auth.lost", 1)] == [(one.rule, one.weight) for one in seen]

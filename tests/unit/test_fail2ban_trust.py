@@ -7,6 +7,7 @@ import pytest
 from gatepost.ban.fail2ban.filter import Match
 from gatepost.ban.fail2ban.load import load
 from gatepost.ban.fail2ban.trust import trusted
+from gatepost.wire.maillog import client_of
 
 FORGED = "198.51.100.9"
 CLIENT = "203.0.113.7"
@@ -126,3 +127,34 @@ def test_of_a_session_the_line_with_the_address_is_judged(tmp_path):
         loaded = load(str(tmp_path / "s.conf"))
         lines = [f"Nov 28 08:39:29 mx sshd[1]: {text}".encode() for text in (seen, "failed")]
         assert [trusted(match, nobody) for _, match in loaded.scan(lines)] == [expected]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "warning: valid_hostname: invalid character 91(decimal): x[198.51.100.9]",
+        "warning: malformed domain name in resource data of MX record for example.com: x[198.51.100.9]",
+        "warning: Unable to look up MX host for x[198.51.100.9]: Host not found",
+        "TLS SNI x[198.51.100.9] from unknown[192.0.2.7] not matched, using default chain",
+    ],
+)
+def test_what_a_strangers_name_server_says_is_nobodys_address(message):
+    assert "" == client_of(f"Nov 22 06:25:01 mx postfix/smtpd[1]: {message}".encode())
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "connect from unknown[192.0.2.7]",
+        "warning: unknown[192.0.2.7]: SASL LOGIN authentication failed: x",
+        "warning: Connection rate limit exceeded: 51 from unknown[192.0.2.7] for service smtp",
+        "warning: D9805234655: malformed BDAT command syntax from unknown[192.0.2.7]:52575: BDAT abc",
+        "SSL_accept error from unknown[192.0.2.7]: -1",
+        "DNSBL rank 5 for [192.0.2.7]:4021",
+        "PASS NEW [192.0.2.7]:4021",
+        "ALLOWLIST VETO [192.0.2.7]:4021",
+        "DENYLISTED [192.0.2.7]:4021",
+    ],
+)
+def test_where_postfix_names_its_client(message):
+    assert "192.0.2.7" == client_of(f"Nov 22 06:25:01 mx postfix/smtpd[1]: {message}".encode())

@@ -131,3 +131,23 @@ def test_the_event_loop_goes_on_during_a_burst(tmp_path, burst):
 
 def test_without_logs_there_is_nothing_to_do():
     asyncio.run(LogFiles([], {}, SystemClock(), lambda *_: None).run())
+
+
+def test_nothing_more_is_read_until_what_followed_from_the_last_is_done(tmp_path):
+    path = tmp_path / "mail.log"
+    path.write_bytes(3 * BLOCK // len(LINE) * (LINE + b"\n"))
+    taken, done = [], asyncio.Event()
+
+    async def play():
+        logs = LogFiles(
+            [path], {path: Place()}, SystemClock(), lambda _, lines: taken.append(len(lines)), done.wait
+        )
+        async with running(logs):
+            await until(lambda: logs.places[path].spots)
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert 1 == len(taken)
+            done.set()
+            await until(lambda: sum(taken) == 3 * BLOCK // len(LINE))
+
+    asyncio.run(play())

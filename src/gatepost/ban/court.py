@@ -28,8 +28,12 @@ log = logging.getLogger("gatepost.ban")
 
 MAX_SENTENCES = 10_000
 """Sentences that may wait at once; beyond, the oldest is forgotten: its network will offend again."""
-AT_ONCE = 5.0
+SAME_BAN = 5.0
 """Seconds by which a ban must outlast another to count beside it: a burst is sentenced more than once."""
+WAITING = 1000
+"""Sentences that may wait while more of a log is read."""
+AT_ONCE = 500
+"""Sentences judged together."""
 REMEMBERED = 1000
 """Bans remembered that would have been, in observe mode, and networks that were spared."""
 
@@ -75,6 +79,8 @@ class Court:
         self.banned = 0
         self.suspended = 0
         """Offences not counted while we were ill."""
+        self.late = 0
+        """Offences that were over when they were read: of the time before the start, or in another zone."""
         self.spared: deque[Spared] = deque(maxlen=REMEMBERED)
         self.observed: deque[Ban] = deque(maxlen=REMEMBERED)
         """Who would have been banned."""
@@ -83,13 +89,29 @@ class Court:
         self._asked = asked
         self._sentences: deque[tuple[Jail, Sentence]] = deque(maxlen=MAX_SENTENCES)
         self._work = asyncio.Event()
+        self._near_the_end = asyncio.Event()
+
+    def take_over(self, old: "Court") -> None:
+        """Go on where another one stood: with what was counted, and with whom somebody spoke for."""
+        self.justice.take_over(old.justice)
+        self.offences, self.banned = old.offences, old.banned
+        self.suspended, self.late = old.suspended, old.late
+        self.spared, self.observed = old.spared, old.observed
+        for name, jail in self.jails.items():
+            if name in old.jails:
+                jail.take_over(old.jails[name])
 
     def accuse(self, jail: Jail, offence: Offence) -> None:
         """Count an offence in a jail; never waits, never raises."""
         address = known_address(offence.address)
         now = self._clock.now()
-        if address is None or offence.time < now - jail.findtime or self._keeper.covers(address):
+        if address is None or self._keeper.covers(address):
             return
+        if offence.time < now - jail.findtime:
+            self.late += 1
+            return
+        if offence.time > now:  # another clock, or ours was set: it would never be over
+            offence = msgspec.structs.replace(offence, time=now)
         if self._asked.trouble():
             self.suspended += 1
             return
@@ -101,6 +123,12 @@ class Court:
         for sentence in jail.track.offend(offence):
             self._sentences.append((jail, sentence))
             self._work.set()
+
+    async def caught_up(self) -> None:
+        """Wait until few sentences wait: whoever brings more than that would make some be forgotten."""
+        if len(self._sentences) > WAITING:
+            self._near_the_end.clear()
+            await self._near_the_end.wait()
 
     def speak(self, address: str, why: str) -> None:
         """Somebody spoke for this client: what was counted against it is forgotten, and it is trusted."""
@@ -114,10 +142,11 @@ class Court:
             await self._work.wait()
             self._work.clear()
             while self._sentences:
-                waiting = [self._sentences.popleft() for _ in range(len(self._sentences))]
-                judged = await asyncio.gather(*(self._judge(*one) for one in waiting[:100]))
-                self._sentences.extendleft(reversed(waiting[100:]))
+                some = [self._sentences.popleft() for _ in range(min(AT_ONCE, len(self._sentences)))]
+                judged = await asyncio.gather(*(self._judge(*one) for one in some))
                 await self._ban([ban for ban in judged if ban is not None])
+                if len(self._sentences) <= WAITING:
+                    self._near_the_end.set()
 
     # --- one sentence ---------------------------------------------------------------------------------
 
@@ -168,7 +197,7 @@ class Court:
         found: dict[str, Ban] = {}
         for ban in bans:
             before = found.get(ban.network) or self._keeper.table.get(ban.network)
-            if before is None or lasts(before) + AT_ONCE < lasts(ban):
+            if before is None or lasts(before) + SAME_BAN < lasts(ban):
                 found[ban.network] = ban
         return list(found.values())
 

@@ -23,12 +23,24 @@ PAUSE = 0.25
 HandOver = Callable[[Path, Lines], Awaitable[None] | None]
 """Takes the next whole lines of a log; the next come when it is done."""
 
+Breathe = Callable[[], Awaitable[None]]
+"""Returns when whoever takes the lines has done what followed from the last ones."""
+
+
+async def _at_once() -> None:
+    """Never wait."""
+
 
 class LogFiles:
     """All logs that are files."""
 
     def __init__(
-        self, paths: Iterable[Path], places: Mapping[Path, Place], clock: Clock, hand_over: HandOver
+        self,
+        paths: Iterable[Path],
+        places: Mapping[Path, Place],
+        clock: Clock,
+        hand_over: HandOver,
+        breathe: Breathe = _at_once,
     ) -> None:
         """Read nothing yet.
 
@@ -37,11 +49,13 @@ class LogFiles:
             places: where reading stood; a log without one is read from its end.
             clock: for what is waited for.
             hand_over: takes the lines, in the event loop.
+            breathe: waited for before more is read.
         """
         self._followers = {path: Follower(path, places.get(path), clock) for path in paths}
         self._places = {path: place for path, place in places.items() if path in self._followers}
         self._troubles: dict[Path, str] = {}
         self._hand_over = hand_over
+        self._breathe = breathe
 
     @property
     def places(self) -> dict[Path, Place]:
@@ -67,6 +81,7 @@ class LogFiles:
             while True:
                 if not await self._round(thread):
                     await asyncio.sleep(PAUSE)
+                await self._breathe()
         finally:
             thread.submit(self._close)
             thread.shutdown(wait=False)

@@ -106,8 +106,24 @@ class Justice:
     def recall(self, known: Iterable[Trusted]) -> None:
         """Take over what was remembered before."""
         for client in sorted(known, key=lambda client: client.last)[-MOST:]:
-            self._trusted.setdefault(client.address, client)
+            before = self._trusted.get(client.address)
+            if before is None or before.last < client.last:
+                self._trusted[client.address] = client
         self._sorted = None
+
+    @property
+    def trusted(self) -> tuple[Trusted, ...]:
+        """Clients that somebody spoke for, as far as is remembered."""
+        return tuple(self._trusted.values())
+
+    def take_over(self, old: "Justice") -> None:
+        """Go on with whom another one trusted, and with what it owes the store."""
+        self.recall(old.trusted)
+        self.owe(old.unwritten())
+
+    def owe(self, clients: Iterable[Trusted]) -> None:
+        """These could not be written after all."""
+        self._unwritten = {client.address: client for client in clients} | self._unwritten
 
     def unwritten(self) -> list[Trusted]:
         """What is to be remembered for good since the last time this was asked."""

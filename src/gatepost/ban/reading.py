@@ -79,9 +79,8 @@ class RuleReader:
         self.parser = Parser(now)
         self._kinds = book.wanted
         self._mails: OrderedDict[tuple[str, bytes], _Mail] = OrderedDict()
+        self._failed: OrderedDict[bytes, str] = OrderedDict()
         self._met: OrderedDict[str, None] = OrderedDict()
-        self._failed: OrderedDict[tuple[str, bytes], None] = OrderedDict()
-        """Sessions in which a password was wrong."""
         self._wanted = lru_cache(256)(lambda name: any(fnmatchcase(name, pattern) for pattern in rules))
 
     def read(self, block: bytes) -> Iterator[Seen]:
@@ -92,27 +91,28 @@ class RuleReader:
                 yield Seen(number, None, event.address)
                 continue
             rule = match(event)
+            if event.kind is Kind.AUTH_TROUBLE or (event.kind is Kind.AUTH_FAILED and rule and rule.weight):
+                self._note(event)
             if rule is not None and self._wanted(rule.name) and self._is_new(rule, event):
                 yield Seen(number, _offence(rule, event, block[begin : min(end, begin + MAX_EVIDENCE)]))
 
     def _is_new(self, rule: BanRule, event: Event) -> bool:
         """Whether it is to be counted here: not what we refused ourselves, and some things once a mail."""
         if event.kind is not Kind.REJECT:
-            return self._is_new_try(event)
+            return not self._is_told(event)
         if self._is_ours(event):
             return False
         return not (rule.once_per_mail and event.mail) or self._is_another_mail(event)
 
-    def _is_new_try(self, event: Event) -> bool:
-        """Who hangs up after his password was wrong tried one password, not two."""
-        key = (event.address, event.mail)
-        if event.kind is Kind.AUTH_FAILED and event.mail:
-            self._failed[key] = None
+    def _is_told(self, event: Event) -> bool:
+        """Whether a client hung up in AUTH after a failure that was counted, or that was our own."""
+        return event.kind is Kind.LOST and self._failed.pop(event.mail, "") == event.address
+
+    def _note(self, event: Event) -> None:
+        if event.mail:
+            self._failed[event.mail] = event.address
             if len(self._failed) > MAILS:
                 self._failed.popitem(last=False)
-        elif event.kind is Kind.LOST and event.command == "AUTH":
-            return self._failed.pop(key, False) is False
-        return True
 
     def _is_ours(self, event: Event) -> bool:
         """Whether we refused that ourselves.

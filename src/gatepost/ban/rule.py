@@ -82,12 +82,15 @@ class Rulebook:
 
     @property
     def wanted(self) -> Wanted:
-        """What the rules ask about, and logins."""
+        """What the rules ask about, logins, and what explains why a client hung up."""
         counted = [rule for rule in self.rules if rule.weight > 0]
         lost = [rule for rule in counted if rule.kind is Kind.LOST]
         after = () if any(not rule.command for rule in lost) else {c for rule in lost for c in rule.command}
         codes = [rule.lowest for rule in counted if rule.kind is Kind.REJECT]
-        return Wanted({Kind.LOGIN, *(rule.kind for rule in counted)}, after, min(codes, default=0))
+        kinds = {Kind.LOGIN, *(rule.kind for rule in counted)}
+        if Kind.LOST in kinds:
+            kinds |= {Kind.AUTH_FAILED, Kind.AUTH_TROUBLE}  # they say why a client hung up
+        return Wanted(kinds, after, min(codes, default=0))
 
     def match(self, event: Event) -> BanRule | None:
         """The rule that `event` offends against; None when it is no offence."""

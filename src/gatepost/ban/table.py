@@ -56,7 +56,12 @@ class BanTable:
 
     def within(self, network: Network) -> list[Ban]:
         """The bans of networks that lie in this one."""
-        return [ban for ban in self._bans.values() if _lies_in(ban.network, network)]
+        beyond = network.max_prefixlen - network.prefixlen
+        head, found = int(network.network_address) >> beyond, list[Ban]()
+        for (version, shift), heads in self._by_prefix.items():
+            if version == network.version and shift <= beyond:
+                found += [ban for one, ban in heads.items() if one >> beyond - shift == head]
+        return found
 
     def get(self, network: str) -> Ban | None:
         """The ban of exactly this network."""
@@ -91,11 +96,6 @@ def overlaps(network: Network, others: Iterable[Network] | NetworkSet) -> Networ
 def lasts(ban: Ban) -> float:
     """When it ends, in seconds since 1970; infinite for one without end."""
     return float("inf") if ban.until is None else ban.until
-
-
-def _lies_in(text: str, network: Network) -> bool:
-    inner = parse_network(text)
-    return inner is not None and inner.version == network.version and inner.subnet_of(network)  # type: ignore[arg-type]
 
 
 def _key(text: str) -> tuple[tuple[int, int], int] | None:

@@ -36,6 +36,11 @@ def _say(told: dict[str, Any]) -> None:
     say(f"{told['spared']} offences of clients that are never banned.")
     if told["not_counted"]:
         say(f"{told['not_counted']} offences were not counted while our own resolver or store was ill.")
+    if told["too_old"]:
+        say(
+            f"{told['too_old']} offences were too old when they were read. If that grows, the log is written "
+            "in another time zone than the daemon's (TZ), or by a wrong clock."
+        )
     say(f"Logs: {', '.join(told['logs']) or 'none is read'}")
     for jail, filter_ in told["filters"].items():
         say(

@@ -33,6 +33,8 @@ class Kind(StrEnum):
 
     AUTH_FAILED = "auth-failed"
     """A password, user or mechanism was refused."""
+    AUTH_TROUBLE = "auth-trouble"
+    """AUTH failed, and that says nothing of the client."""
     LOGIN = "login"
     """Somebody authenticated himself."""
     LOST = "lost"
@@ -65,7 +67,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     count: int = 1
     """How often, where one line tells of several."""
     mail: bytes = b""
-    """The same for all refusals of one mail: process and sender; of AUTH, the process alone."""
+    """The same for all refusals of one mail: process and sender; of AUTH only the process."""
 
 
 class Parser:
@@ -125,7 +127,9 @@ class Wanted:
         """Want these kinds; of `LOST` after some commands (none: after any), of `REJECT` from a code on."""
         after = "|".join(sorted(lost_after)).encode("ascii") or rb"[A-Z-]"
         words = _WORDS | {
-            Kind.LOST: rb"\]: (?:lost connection|timeout) after (?:" + after + rb")",
+            Kind.LOST: rb"\]: (?:lost connection|timeout) after (?:"
+            + after
+            + rb")|-login: [^<]*\(disconnected while ",
             Kind.REJECT: rb": (?:milter-)?reject: [^ ]+ from [^ ]+: "
             + (rb"5" if lowest >= _FINAL else rb"[45]"),
         }
@@ -205,7 +209,13 @@ def _reader_of(service: bytes) -> _Reader | None:
 _OCTET = rb"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 _DOTTED = re.compile(_OCTET + (rb"\." + _OCTET) * 3)
 _CLIENT = rb"[A-Za-z0-9._-]{0,255}\[([0-9A-Fa-f.:]{2,45})\](?::\d{1,5})?"
-_ANY_CLIENT = re.compile(rb"[^\[\]<>\"]{0,80}?(?<![^ ])" + _CLIENT + rb"(?=[:;,]? |[:;,]?$)")
+_ANY_CLIENT = re.compile(
+    rb"(?:warning: )?"
+    rb"(?:[^\[\]<>\"]{0,80}? from |DNSBL rank \d+ for |(?:PASS (?:NEW|OLD)|[A-Z]+LISTED|[A-Z]+LIST VETO) )?"
+    + _CLIENT
+    + rb"(?=[:;,]? |[:;,]?$)"
+)
+"""The client stands behind these words, or first. Elsewhere may stand what a stranger's name server said."""
 _QUEUE_ID = rb"[0-9A-Za-z]{5,32}"
 _SASL = re.compile(
     rb"warning: " + _CLIENT + rb": SASL \S{1,40} authentication failed:? ?(.*)",
@@ -233,6 +243,7 @@ _SENDER = re.compile(rb"; from=<([^>]{0,320})")
 
 _NOT_THEIRS = (
     b"Connection lost to authentication server",
+    b"Can't connect to authentication server",
     b"Temporary authentication failure",
     b"generic failure",
     b"no mechanism available",
@@ -271,9 +282,10 @@ def _warning(message: bytes, seconds: float, tag: bytes) -> Event | None:
     if message[9:17] == b"non-SMTP":
         return _protocol(message, seconds, tag)
     match = _SASL.match(message)
-    if match is None or match[2].startswith(_NOT_THEIRS):
+    if match is None:
         return None
-    return _event(Kind.AUTH_FAILED, seconds, "smtpd", match[1], "AUTH", reason=match[2], mail=tag)
+    kind = Kind.AUTH_TROUBLE if match[2].startswith(_NOT_THEIRS) else Kind.AUTH_FAILED
+    return _event(kind, seconds, "smtpd", match[1], "AUTH", reason=match[2], mail=tag)
 
 
 def _protocol(message: bytes, seconds: float, _tag: bytes) -> Event | None:
@@ -361,6 +373,8 @@ def _cleanup(message: bytes, seconds: float, tag: bytes) -> Event | None:
 
 _LOGIN_SERVICE = re.compile(rb"(imap|pop3|submission|managesieve)-login: (?:Info: )?([^<]*)")
 _ATTEMPTS = re.compile(rb"\(auth failed, (\d{1,6}) attempts?\b")
+_CUT = re.compile(rb"\(disconnected while authenticating, ")
+"""Dovecot waits before it says no, and at once says yes: a guesser need not wait to be told."""
 _RIP = re.compile(
     rb", rip=([0-9A-Fa-f.:]{2,45}), lip=[0-9A-Fa-f.:]{2,45}(?:, [^<>]*?)?(?:, session=<[A-Za-z0-9+/=]*>)?$"
 )
@@ -380,7 +394,8 @@ def _dovecot(message: bytes, seconds: float, _tag: bytes) -> Event | None:
         return client and _event(Kind.LOGIN, seconds, service, client[1], "AUTH")
     attempts = _ATTEMPTS.search(match[2])
     if attempts is None:
-        return None
+        cut = client if _CUT.search(match[2]) else None
+        return cut and _event(Kind.LOST, seconds, service, cut[1], "AUTH")
     count = max(1, min(int(attempts[1]), MAX_ATTEMPTS))
     return client and _event(Kind.AUTH_FAILED, seconds, service, client[1], "AUTH", count=count)
 
@@ -412,6 +427,7 @@ _READERS: dict[bytes, _Reader] = {
 _FINAL = 500
 _WORDS = {
     Kind.AUTH_FAILED: rb"\](?::\d+)?: SASL |-login: [^<]*\(auth failed, ",
+    Kind.AUTH_TROUBLE: rb"\](?::\d+)?: SASL ",
     Kind.LOGIN: rb"sasl_username=|-login: (?:Info: )?Log",
     Kind.PROTOCOL: rb"\]: (?:improper |too many errors|(?:warning: )?non-SMTP|COMMAND |NON-SMTP|BARE NEW)",
     Kind.PREGREET: rb"\]: PREGREET ",
