@@ -366,8 +366,8 @@ def line_of(rows, part, name, case, peer):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="one short round, nothing written")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--lines", type=int, default=300_000, help="of the old log")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--lines", type=int, default=1_000_000, help="of the old log")
     parser.add_argument("--burst", type=int, default=100_000, help="lines of a burst")
     options = parser.parse_args()
     rounds = 1 if options.quick else options.rounds

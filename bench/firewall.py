@@ -10,6 +10,7 @@ import asyncio
 import json
 import random
 import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -24,6 +25,7 @@ from gatepost.clock import SystemClock  # noqa: E402
 from gatepost.firewall.hands import Hands  # noqa: E402
 from gatepost.firewall.options import FirewallOptions  # noqa: E402
 from gatepost.firewall.reconcile import Wanted  # noqa: E402
+from gatepost.firewall.ruleset import Element, table_script  # noqa: E402
 from support.firewall import Firewall  # noqa: E402
 from support.namespace import Namespace  # noqa: E402
 
@@ -42,6 +44,18 @@ def bans(count: int, seed: int) -> list[str]:
 
 def row(what: str, count: int, seconds: float, **more: object) -> None:
     print(json.dumps({"what": what, "bans": count, "seconds": round(seconds, 3), **more}), flush=True)
+
+
+def nft_alone(count: int, seed: int) -> None:
+    """nft, given all of it by hand."""
+    elements = [
+        Element(one.bounds, 86_400.0)
+        for one in disjoint([(ip_network(t), None) for t in bans(count, seed)], 0)
+    ]
+    script = table_script("gatepost", (25,), elements, {})
+    began = time.perf_counter()
+    subprocess.run(["nft", "-f", "-"], input=script, text=True, check=True)
+    row("nft alone: add all", count, time.perf_counter() - began)
 
 
 async def alone(count: int, seed: int) -> None:
@@ -96,6 +110,8 @@ def whole(count: int, seed: int) -> None:
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else BANS
     for seed in range(int(sys.argv[2]) if len(sys.argv) > 2 else REPETITIONS):
+        with Namespace() as where:
+            where.do(lambda seed=seed: nft_alone(count, seed))
         with Namespace() as where:
             where.do(lambda seed=seed: asyncio.run(alone(count, seed)))
         whole(count, seed)

@@ -10,7 +10,7 @@ import sys
 import time
 
 from gatepost.ban.fail2ban.load import load
-from gatepost.ban.filters import LoadedFilter
+from gatepost.ban.loaded import LoadedFilter
 from gatepost.ban.reading import RuleReader
 from gatepost.ban.rule import Rulebook
 from gatepost.ban.rules import find

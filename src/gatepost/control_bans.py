@@ -70,6 +70,7 @@ class BanCommands:
         return {
             "mode": guard.mode,
             "firewall": guard.enforced(),
+            "asked_first": guard.asked_first(),
             "ports": heard.ports if heard and guard.enforced() else "",
             "trouble": guard.notes(),
         }
@@ -161,6 +162,7 @@ class BanCommands:
             "observed": len(court.observed),
             "watched": {name: len(jail.track) for name, jail in court.jails.items()},
             "logs": guard.read_logs(),
+            "filters": {name: one.told() for name, one in guard.filters.items()},
             "packets": heard.packets if heard else 0,
             "bytes": heard.bytes if heard else 0,
             "in_kernel": heard.in_kernel if heard else 0,
@@ -168,12 +170,18 @@ class BanCommands:
         }
 
     async def watch(self, _arguments: dict[str, object], _peer: Peer) -> AsyncIterator[dict[str, Any]]:
-        """All bans, then every change, for the firewall."""
+        """All bans, then every change, for the firewall.
+
+        Not while they cannot be read: it would take that for the end of all bans.
+        """
+        guard = self._guard()
+        await guard.keeper.refresh()
+        if not guard.keeper.is_known:
+            raise CommandError(f"the bans cannot be read now: {guard.keeper.trouble}")
         return self._changes()
 
     async def _changes(self) -> AsyncIterator[dict[str, Any]]:
         guard = self._guard()
-        await guard.keeper.refresh()
         watcher = guard.keeper.watch()
         try:
             bans = list(map(_short, guard.keeper.table))

@@ -14,20 +14,23 @@ import msgspec
 
 from gatepost.assemble import Parts
 from gatepost.ban.advocate import Advocate
+from gatepost.ban.blocks import Lines
 from gatepost.ban.court import Asked, Court
-from gatepost.ban.filters import all_filters
+from gatepost.ban.filters import usable_filters
 from gatepost.ban.following import LogFiles
 from gatepost.ban.jail import all_jails
 from gatepost.ban.journal import JournalLog
 from gatepost.ban.justice import Justice
 from gatepost.ban.keeper import Keeper
 from gatepost.ban.place import Place
+from gatepost.ban.reading import Filter
 from gatepost.ban.rule import Rulebook
 from gatepost.ban.rules import find
 from gatepost.ban.sources import JOURNAL, jails_by_log
 from gatepost.ban.witness import Witness
 from gatepost.clock import Clock
 from gatepost.config.schema import Config
+from gatepost.engine.exempt import BAN
 from gatepost.model import Request, Verdict
 from gatepost.network import Address
 from gatepost.postfix.ours import interface_addresses
@@ -42,6 +45,8 @@ WRITE_SECONDS = 10.0
 EXPIRE_SECONDS = 3600.0
 HEARD_SECONDS = 30.0
 """A firewall that said nothing for so long is not running."""
+ASKED_FIRST_SECONDS = 3600.0
+"""Postfix asks before its greeting when it did so in this time: somebody always comes."""
 DELIVERED_SECONDS = 30 * 86400.0
 MAX_VERDICTS = 20_000
 """Verdicts looked at to see who delivered from a network lately."""
@@ -76,6 +81,11 @@ class Guard:
         self._store = store
         self._clock = clock
         self._parts: Parts
+        self.filters: Mapping[str, Filter] = {}
+        """Of jails that have one, by their names."""
+        self._off: list[str] = []
+        """Jails without a filter that can be used, in sentences."""
+        self._asked_first = float("-inf")
         self._sources: dict[str, tuple[str, ...]] = {}
         """The logs that are read, and by which jails."""
         self._tasks: list[asyncio.Task[None]] = []
@@ -86,7 +96,8 @@ class Guard:
         options = config.ban
         justice = Justice(parts.ours, options.never, own, options.trust)
         await self._remember(justice, options.trust)
-        filters = all_filters(config.jail, own=frozenset(own)) if options.mode != "off" else {}
+        jails = config.jail if options.mode != "off" else ()
+        filters, off = await asyncio.to_thread(usable_filters, jails, frozenset(own))
         # From here to the new witness nothing waits: what is seen meanwhile would be lost.
         old = getattr(self, "court", None)
         self._parts = parts
@@ -103,6 +114,7 @@ class Guard:
             court.take_over(old)
         self.keeper.spare(tuple(str(network) for network in justice.never()))
         self.witness, self._sources = None, {}
+        self.filters, self._off = filters, off
         if options.mode != "off":
             self._sources = sources = jails_by_log(options, config.jail)
             book = Rulebook(find(), options.weights)
@@ -111,6 +123,8 @@ class Guard:
 
     def saw(self, request: Request, verdict: Verdict) -> None:
         """Take note of a verdict; never waits, never raises."""
+        if request.policy_context == BAN:
+            self._asked_first = self._clock.monotonic()
         if self.witness is not None:
             self.witness.saw_verdict(request, verdict)
 
@@ -144,10 +158,14 @@ class Guard:
         heard = self.heard
         return heard is not None and self._clock.monotonic() - heard.at < HEARD_SECONDS and not heard.trouble
 
+    def asked_first(self) -> bool:
+        """Whether Postfix asks before its greeting, so that who is banned can try no password."""
+        return self._clock.monotonic() - self._asked_first < ASKED_FIRST_SECONDS
+
     def notes(self) -> list[str]:
         """What people should know."""
         ill = self._trouble()
-        found = [f"offences are not counted now: {ill}"] if ill else []
+        found = [*([f"offences are not counted now: {ill}"] if ill else ()), *self._off]
         if self.heard is not None and self.heard.trouble:
             found.append(f"the firewall: {self.heard.trouble}")
         if self.journal is not None and self.journal.trouble:
@@ -198,11 +216,11 @@ class Guard:
                 work.append(self.journal.run())
         self._tasks = [asyncio.get_running_loop().create_task(one) for one in work]
 
-    def _hand_over(self, path: Path, lines: list[bytes]) -> None:
+    def _hand_over(self, path: Path, lines: Lines) -> None:
         if self.witness is not None:
             self.witness.saw_lines(str(path), lines)
 
-    def _hand_over_entries(self, lines: list[bytes]) -> None:
+    def _hand_over_entries(self, lines: Lines) -> None:
         if self.witness is not None:
             self.witness.saw_lines(JOURNAL, lines)
 

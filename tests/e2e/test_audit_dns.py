@@ -71,7 +71,7 @@ def folder(tmp_path):
 
 
 def audit(folder, server):
-    """Exit status, and the findings."""
+    """Exit status, and the findings; not those about bans, which depend on what runs on this machine."""
     (folder / "gatepost.toml").write_text(CONFIG.format(server=server))
     command = [sys.executable, "-m", "gatepost", "postfix", "audit", "--json", "--dns", "--no-probe"]
     done = subprocess.run(
@@ -82,7 +82,8 @@ def audit(folder, server):
         env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
     )
     assert "" == done.stderr
-    return done.returncode, json.loads(done.stdout)["findings"]
+    found = json.loads(done.stdout)["findings"]
+    return done.returncode, [one for one in found if not one["name"].startswith("bans.")]
 
 
 def test_a_server_whose_names_are_in_order(folder):

@@ -229,6 +229,20 @@ def test_the_guides_jail_works_as_it_is_pasted(server, tmp_path, log):
     assert "111.222.333.444" in daemon.logged()
 
 
+def test_a_jail_whose_filter_is_gone_is_off_and_the_rest_goes_on(server, tmp_path, log):
+    jail = '[[jail]]\nname = "gone"\nfilter = "/no/such/filter.conf"\n'
+    with daemon_on(server, tmp_path, log, jail) as daemon:
+        log.guess(GUESSER)
+        wait_banned(daemon, GUESSER)
+        told = listed(daemon)["trouble"]
+        said = daemon.command("config", "check", check=0)[1]
+
+    assert [
+        "the jail gone is off: /no/such/filter.conf: there is no such filter, or it may not be read"
+    ] == told
+    assert "jail[0].filter: the jail is off" in said
+
+
 def test_a_reload_takes_other_rules_and_keeps_what_was_counted(server, tmp_path, log):
     with daemon_on(server, tmp_path, log) as daemon:
         log.guess(GUESSER, 4)
@@ -306,3 +320,25 @@ def test_twenty_thousand_bans_from_a_file_reach_the_kernel(server, tmp_path, log
         assert 20_000 == len(banned(daemon))
         wait_until(lambda: '"in_kernel": 20000' in daemon.command("ban", "stats", "--json")[1], 30)
         wall.stop()
+
+
+def test_while_bans_cannot_be_read_the_kernel_keeps_those_it_has(server, tmp_path, log):
+    with (
+        daemon_on(server, tmp_path, log) as daemon,
+        Street() as street,
+        wall_of(daemon, tmp_path, street) as wall,
+    ):
+        daemon.command("ban", "add", GUESSER, check=0)
+        wall.wait_for(GUESSER)
+        daemon.stop()
+        kept = daemon.state / "gatepost-kept.db"
+        whole = kept.read_bytes()
+        kept.unlink()
+        kept.mkdir()  # nothing that SQLite can open
+        daemon.start()
+        wall.wait_logged("the bans cannot be read now")
+        assert {GUESSER} == set(wall.kernel())
+        kept.rmdir()
+        kept.write_bytes(whole)
+        wait_until(lambda: banned(daemon) == [GUESSER], 90)
+        assert {GUESSER} == set(wall.kernel())

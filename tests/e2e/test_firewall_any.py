@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from support.firewall import Firewall, wait_until
+from support.firewall import SOON, Firewall, wait_until
 from support.namespace import Namespace
 
 NETWORKS = (
@@ -57,6 +57,7 @@ def test_the_kernel_is_as_wanted_after_every_change(wall, steps):
         wanted = {probe: longest(wall.control.bans, probe, now) for probe in PROBES}
         wait_until(
             lambda wanted=wanted: same(held(wall), wanted),
+            SOON,
             why=lambda wanted=wanted: f"{held(wall)} instead of {wanted}:\n{wall.logged()}",
         )
 

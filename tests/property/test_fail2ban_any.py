@@ -1,14 +1,16 @@
 """Filter files and lines can be anything: a filter or FilterError, and no line makes a filter raise."""
 
+import re
 import time
 import tomllib
+import warnings
 from contextlib import suppress
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gatepost.ban.fail2ban.engine import Compiled, Late
+from gatepost.ban.fail2ban.engine import Compiled, Late, Together
 from gatepost.ban.fail2ban.files import read_file
 from gatepost.ban.fail2ban.load import load
 from gatepost.ban.fail2ban.stamps import Stamps
@@ -142,3 +144,48 @@ def test_any_text_is_jails_or_refused(text):
 @given(st.text(max_size=40))
 def test_any_text_is_a_time_or_none(text):
     assert isinstance(seconds(text), float | None)
+
+
+REGEX_PIECES = st.sampled_from(
+    [
+        "a", "b", "c", "ab", "abc", "cab", " ", "[ab]", "[^a]", ".", "\\w", "\\s", "\\b", "^", "$",
+        "|", "|", "(",
+        "(?:", "(?P<x>",
+        "(?P<y>", "(?!", "(?=", "(?<=a", "(?<!b", "(?i)", "(?i:",
+        ")", ")", ")", "*", "+", "?", "*?", "{2}", "{1,}",
+        "(?P=x)", "(?(x)a|b)", "[A-C]", "-", "\\Z", "abcabc",
+    ]
+)  # fmt: skip
+
+
+REPEATED = re.compile(r"\)[*+{]")
+"""Groups that repeat nothing hold other things in RE2."""
+
+
+@given(
+    st.lists(REGEX_PIECES, min_size=1, max_size=9).map("".join),
+    st.lists(st.text("abcABC -", max_size=10), min_size=1, max_size=8),
+)
+@settings(deadline=None, max_examples=400, suppress_health_check=list(HealthCheck))
+def test_a_pattern_means_what_python_makes_of_it(pattern, texts):
+    if "(?i" in pattern and "(?P=" in pattern:  # a reference without case means nothing that is met
+        return
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            told = re.compile(pattern.encode())
+        compiled = Compiled(pattern)
+    except (re.error, FilterError, DeprecationWarning, FutureWarning):
+        return
+    together = Together([compiled] * Together.LEAST)
+    for text in texts:
+        line = text.encode() + b"\n"
+        match = told.search(line)
+        found = compiled.search(line, Late())
+        assert (found is None) == (match is None)
+        if match and not REPEATED.search(pattern):
+            named = {name: value for name, value in found.items() if name[0] != "_"}
+            assert named == match.groupdict()
+        if match:
+            assert together.which(line)
+            assert compiled.needs is None or any(need in line.lower() for need in compiled.needs)

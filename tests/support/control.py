@@ -114,9 +114,10 @@ class Control:
                 with contextlib.suppress(OSError):  # one that has left
                     watcher.sendall(octets)
 
-    def wait_for_report(self, true=lambda _report: True, seconds=15.0):
-        """The next report from now on of which this is true."""
-        seen, end = len(self.reports), time.monotonic() + seconds
+    def wait_for_report(self, true=None, seconds=15.0):
+        """The last report, or the first after it, of which this is true; without a condition the next one."""
+        seen, end = len(self.reports) - bool(true and self.reports), time.monotonic() + seconds
+        true = true or (lambda _report: True)
         while time.monotonic() < end:
             for report in self.reports[seen:]:
                 if true(report):

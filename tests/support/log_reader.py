@@ -36,7 +36,7 @@ async def follow(log, journal):
         while True:
             lines = follower.read()
             if lines:
-                file.write(msgspec.json.encode(Kept(lines, follower.place)) + b"\n")
+                file.write(msgspec.json.encode(Kept(list(lines), follower.place)) + b"\n")
             else:
                 await asyncio.sleep(0.01)
 

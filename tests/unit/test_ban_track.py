@@ -73,6 +73,13 @@ def test_a_spammer_who_hops_within_a_56_is_met_first_there():
     assert ["2001:db8:7::/56"] == networks(track, *((f"2001:db8:7:{n:x}::1", n) for n in range(10)))
 
 
+def test_a_burst_of_one_64_does_not_push_its_neighbours_out():
+    track = Track(600, 5)
+    burst = [(f"2001:db8:7:{n:x}::1", n) for n in range(8) for _ in range(12)]
+
+    assert "2001:db8:7::/56" in networks(track, *burst)
+
+
 def test_one_64_alone_never_condemns_its_neighbours():
     track = Track(600, 5)
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from gatepost.ban.blocks import Lines
 from gatepost.ban.court import Asked, Court
 from gatepost.ban.jail import all_jails
 from gatepost.ban.justice import Justice
@@ -107,11 +108,15 @@ def test_the_line_of_our_own_refusal_is_not_counted_again():
         "(ref {}); from=<{}@example.com> to=<a@b> proto=ESMTP helo=<x>"
     )
 
-    world.witness.saw_lines(LOG, [fresh(world, line.format("ABCDEFGH", "b"))])
+    world.witness.saw_lines(LOG, of(fresh(world, line.format("ABCDEFGH", "b"))))
     assert {"refused.final": 1} == dict(world.court.offences)
 
-    world.witness.saw_lines(LOG, [fresh(world, line.format("HGFEDCBA", "c"))])
+    world.witness.saw_lines(LOG, of(fresh(world, line.format("HGFEDCBA", "c"))))
     assert {"refused.final": 2} == dict(world.court.offences)
+
+
+def of(*lines):
+    return Lines.of(list(lines))
 
 
 def test_who_writes_a_reference_of_ours_into_his_helo_name_is_counted_all_the_same():
@@ -123,11 +128,11 @@ def test_who_writes_a_reference_of_ours_into_his_helo_name_is_counted_all_the_sa
     )
     forged = "(ref ABCDEFGH); from"
 
-    world.witness.saw_lines(LOG, [fresh(world, line.format("192.0.2.9", "x", "x", forged))])
+    world.witness.saw_lines(LOG, of(fresh(world, line.format("192.0.2.9", "x", "x", forged))))
     assert 1 == world.court.offences["recipient.unknown"]  # it was given to somebody else
 
     lines = [fresh(world, line.format("192.0.2.7", n, n, forged)) for n in range(10)]
-    world.witness.saw_lines(LOG, lines)
+    world.witness.saw_lines(LOG, of(*lines))
     assert 10 == world.court.offences["recipient.unknown"]  # the first is taken for the line of our refusal
 
 
@@ -141,7 +146,7 @@ def refused(lines, seconds=1.0, program="smtpd"):
     """How many offences these lines are, so many seconds apart."""
     world = World()
     for line in lines:
-        world.witness.saw_lines(LOG, [fresh(world, line, program)])
+        world.witness.saw_lines(LOG, of(fresh(world, line, program)))
         world.clock.advance(seconds)
     return world.court.offences["refused.final"]
 
@@ -168,15 +173,11 @@ def test_each_jail_reads_its_own_logs_and_rules():
     )
     relay = "NOQUEUE: reject: RCPT from x[192.0.2.7]: 554 5.7.1 <a@b>: Relay access denied; from=<c> to=<a@b>"
 
-    world.witness.saw_lines(
-        LOG, [fresh(world, relay), fresh(world, "lost connection after AUTH from x[192.0.2.7]")]
-    )
-    world.witness.saw_lines(
-        "/var/log/other.log", [fresh(world, "too many errors after RCPT from x[192.0.2.9]")]
-    )
-    world.witness.saw_lines(
-        "/var/log/unknown.log", [fresh(world, "too many errors after RCPT from x[192.0.2.9]")]
-    )
+    lost = "lost connection after AUTH from x[192.0.2.7]"
+    errors = fresh(world, "too many errors after RCPT from x[192.0.2.9]")
+    world.witness.saw_lines(LOG, of(fresh(world, relay), fresh(world, lost)))
+    world.witness.saw_lines("/var/log/other.log", of(errors))
+    world.witness.saw_lines("/var/log/unknown.log", of(errors))
 
     points = {
         name: (jail.track.points("192.0.2.7")[0], jail.track.points("192.0.2.9")[0])

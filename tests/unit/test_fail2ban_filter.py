@@ -174,6 +174,22 @@ def test_sessions_are_forgotten_on_demand_and_when_there_are_too_many(tmp_path):
     assert loaded.matches(b"Nov 28 08:39:29 s4999: failed bob").address == "192.0.2.1"
 
 
+@pytest.mark.parametrize(
+    ("later", "expected"),
+    [
+        ("Nov 28 09:39:29", "192.0.2.1"),
+        ("Nov 28 09:39:31", None),
+        ("Nov 29 08:39:29", None),
+        ("Jan  1 00:00:00", None),
+    ],
+)
+def test_a_session_that_said_nothing_for_long_is_another_one(tmp_path, later, expected):
+    loaded = own(tmp_path, SESSIONS)
+    assert loaded.matches(b"Nov 28 08:39:30 s1: from 192.0.2.1") is None
+    match = loaded.matches(f"{later} s1: failed bob".encode())
+    assert (match and match.address) == expected
+
+
 def test_another_name_stands_in_for_a_user(tmp_path):
     loaded = own(
         tmp_path, "failregex = ^x (?:u=<F-USER>\\S+</F-USER> )?a=<F-ALT_USER>\\S+</F-ALT_USER> <ADDR>\n"

@@ -4,8 +4,9 @@ import re
 import time
 
 import pytest
+import re2
 
-from gatepost.ban.fail2ban.engine import Compiled, Late, Together
+from gatepost.ban.fail2ban.engine import Compiled, Late, Together, options, spans_of
 from gatepost.ban.fail2ban.needed import needed
 from gatepost.ban.fail2ban.syntax import read
 from gatepost.ban.fail2ban.trouble import FilterError
@@ -31,14 +32,11 @@ TEXTS = [
 
 
 def groups(pattern, text):
-    compiled = Compiled(pattern)
-    match = compiled.search(text.encode() + b"\n", Late())
-    if match is None:
+    found = Compiled(pattern).search(text.encode() + b"\n", Late())
+    if found is None:
         return None
     return {
-        name: None if value is None else value.decode()
-        for name, value in compiled.groups(match).items()
-        if name[0] != "_"
+        name: None if value is None else value.decode() for name, value in found.items() if name[0] != "_"
     }
 
 
@@ -82,7 +80,7 @@ def test_patterns_mean_what_they_mean_to_python(pattern, linear):
         ("(?P<a>x)?b(?(a)c|d)", "xbc", True),
         ("^(?P<a>x)?b(?(a)c|d)", "xbd", False),
         ("^(x)?b(?(1)c)$", "b", True),
-        ("a(?!b)", "ab", False),
+        ("a(?!b)b?", "ab", False),
         ("a(?=b)", "ab", True),
         ("(?<=a)b", "ab", True),
         ("(?<!a)b", "ab", False),
@@ -98,6 +96,46 @@ def test_what_only_regex_can_do(pattern, text, expected):
     assert Together([compiled] * 4).which(text.encode() + b"\n") in (
         ([0, 1, 2, 3],) if expected else ([], [0, 1, 2, 3])
     )
+
+
+@pytest.mark.parametrize(
+    ("pattern", "linear"),
+    [
+        ("(?P<x>a+)(?! no| nay)", True),
+        ("x(?!y|ya)", True),
+        ("a(?!(?i:B)|[c-e]x)", True),
+        ("a(?!)", False),
+        ("a(?!b*)", False),
+        ("a(?!$)", False),
+        ("a(?=b)", False),
+        ("(?:abb(?!c)|(?P<x>xy)|ab(?=a))(?P<y>.)", False),
+        ("(?:(?P<x>abab(?=$))|b)$", False),
+        ("(?P<x>aab(?!c))|(?P<y>a)", False),
+        ("(?:a(?!b)|no)", False),
+    ],
+)
+def test_what_is_brought_nearer_to_re2_means_the_same(pattern, linear):
+    assert Compiled(pattern).linear is linear
+    more = [
+        *TEXTS,
+        "a no",
+        "a na",
+        "a nay",
+        "a n",
+        "xyx",
+        "xya",
+        "xz",
+        "abb",
+        "abbc",
+        "ABBD",
+        "abac",
+        "ae",
+        "aex",
+        "aB",
+    ]
+    for text in more:
+        match = re.search(pattern, text + "\n")
+        assert groups(pattern, text) == (None if match is None else match.groupdict()), text
 
 
 @pytest.mark.parametrize(
@@ -181,7 +219,8 @@ def test_faults_in_patterns(pattern, reason):
         ("(?:abc)+", {b"abc"}),
         ("[ab]cd", {b"acd", b"bcd"}),
         ("^from [^[]*$", {b"from "}),
-        ("(?=abcd)x", None),
+        ("(?=abcd)x", {b"abcd"}),
+        ("(?!abcd)x", None),
         (".*", None),
         ("", None),
     ],
@@ -199,3 +238,19 @@ def test_a_pattern_that_takes_without_end_is_given_up_in_time():
     assert late.times == 200
     late.rest_is_over()
     assert compiled.search(b"aaa\n", late) is not None
+
+
+class Wrapped:
+    """A compiled pattern of which only the documented ways can be seen."""
+
+    def __init__(self, compiled):
+        self.search, self.groups = compiled.search, compiled.groups
+
+
+def test_re2_is_asked_in_its_documented_way_where_there_is_no_shorter_one():
+    compiled = re2.compile(b"(a)(b)?(?P<n>c*)", options())
+    quick, plain = spans_of(compiled), spans_of(Wrapped(compiled))
+    for text in (b"xabcc", b"ac", b"x", b""):
+        for start in (0, 1):
+            assert (plain(text, start) or None) == (quick(text, start) and [*quick(text, start)])
+    assert plain(b"xac") == [(1, 3), (1, 2), (-1, -1), (2, 3)]

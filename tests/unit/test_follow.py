@@ -143,6 +143,12 @@ def test_a_loop_of_links_is_told(path, follow):
     assert follower.trouble == f"{path}: cannot be read: Too many levels of symbolic links"
 
 
+def test_a_name_that_no_file_can_have_is_told(tmp_path, follow):
+    follower = follow(at=tmp_path / "mail\0log")
+    assert rest(follower) == []
+    assert follower.trouble == f"{tmp_path}/mail\0log: cannot be read: embedded null byte"
+
+
 # --- rotation ---
 
 

@@ -28,6 +28,8 @@ log = logging.getLogger("gatepost.ban")
 
 MAX_SENTENCES = 10_000
 """Sentences that may wait at once; beyond, the oldest is forgotten: its network will offend again."""
+SAME_BAN = 5.0
+"""Seconds by which a ban must outlast another to count beside it: a burst is sentenced more than once."""
 WAITING = 1000
 """Sentences that may wait while more of a log is read."""
 AT_ONCE = 500
@@ -195,7 +197,7 @@ class Court:
         found: dict[str, Ban] = {}
         for ban in bans:
             before = found.get(ban.network) or self._keeper.table.get(ban.network)
-            if before is None or lasts(before) < lasts(ban):
+            if before is None or lasts(before) + SAME_BAN < lasts(ban):
                 found[ban.network] = ban
         return list(found.values())
 

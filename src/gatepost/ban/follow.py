@@ -12,12 +12,14 @@ Nothing raises. All of it blocks: it belongs into a thread (see `following`).
 """
 
 import os
+import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
+from gatepost.ban.blocks import NOTHING, Lines
 from gatepost.ban.logfile import EmptiedError, LogFile, NotPlainError
 from gatepost.ban.place import Lost, Place, Spot
 from gatepost.ban.rotated import Part, is_part, younger
@@ -65,7 +67,7 @@ class Follower:
         spots = self._spots()
         return Place(spots) if spots or self._awaited else None
 
-    def read(self) -> list[bytes]:
+    def read(self) -> Lines:
         """The next whole lines, at most a block; empty when there are none now."""
         self._found = ""
         lines = self._lines()
@@ -76,7 +78,7 @@ class Follower:
             self.trouble = self._found
         return lines
 
-    def _lines(self) -> list[bytes]:
+    def _lines(self) -> Lines:
         """The next of the files that are open."""
         for held in tuple(self._held):
             try:
@@ -89,7 +91,7 @@ class Follower:
                 if lines:
                     held.heard = self._clock.monotonic()
                     return lines
-        return []
+        return NOTHING
 
     def close(self) -> None:
         """Let go of all files; what was read is remembered in `place`."""
@@ -112,6 +114,9 @@ class Follower:
                 self._arrived(LogFile(self.path))
         except OSError as error:
             self._cannot(error)
+            return False
+        except ValueError as error:  # a name that no file can have
+            self._cannot(OSError(0, str(error)))
             return False
         self._away = None
         return arrived
@@ -257,7 +262,8 @@ def _parts(folder: Path) -> list[Part]:
     parts = []
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if entry.is_file(follow_symlinks=False):
+            with suppress(FileNotFoundError):  # renamed just now
                 status = entry.stat(follow_symlinks=False)
-                parts.append(Part(entry.name, status.st_dev, status.st_ino, status.st_mtime_ns))
+                if stat.S_ISREG(status.st_mode):
+                    parts.append(Part(entry.name, status.st_dev, status.st_ino, status.st_mtime_ns))
     return parts

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from gatepost.ban.blocks import Lines
 from gatepost.ban.follow import Follower
 from gatepost.ban.place import Lost, Place
 from gatepost.clock import Clock
@@ -19,7 +20,7 @@ log = logging.getLogger("gatepost.ban")
 PAUSE = 0.25
 """Seconds between two looks, while nothing comes."""
 
-HandOver = Callable[[Path, list[bytes]], Awaitable[None] | None]
+HandOver = Callable[[Path, Lines], Awaitable[None] | None]
 """Takes the next whole lines of a log; the next come when it is done."""
 
 Breathe = Callable[[], Awaitable[None]]
@@ -100,7 +101,7 @@ class LogFiles:
                 self._places[path] = place
         return some
 
-    def _read(self) -> list[tuple[Path, list[bytes], Place | None]]:
+    def _read(self) -> list[tuple[Path, Lines, Place | None]]:
         """In the thread."""
         read = []
         for path, follower in self._followers.items():

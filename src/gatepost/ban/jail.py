@@ -39,7 +39,7 @@ class Jail:
 
     def ignores(self, address: Address) -> bool:
         """Whether this jail never bans that client."""
-        return address in self._ignored
+        return bool(self._ignored) and address in self._ignored
 
     def length(self, times: int) -> float:
         """Seconds that the ban lasts which is the network's `times`th."""

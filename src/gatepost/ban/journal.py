@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from gatepost.ban.blocks import BLOCK, cut
+from gatepost.ban.blocks import BLOCK, Lines, cut
 from gatepost.ban.entry import FIELDS, line, parse
 from gatepost.ban.place import Lost
 
@@ -34,7 +34,7 @@ AGAIN, AGAIN_AT_MOST = 1.0, 60.0
 _NOT_ALLOWED = ("not seeing messages from other users", "insufficient permissions")
 _NO_CURSOR = "to cursor"
 
-HandOver = Callable[[list[bytes]], Awaitable[None] | None]
+HandOver = Callable[[Lines], Awaitable[None] | None]
 """Takes the next lines, in the form of mail.log; the next come when it is done."""
 
 
@@ -149,7 +149,7 @@ class JournalLog:
         if lines:
             self._came = True
             self._tell("")
-            waited = self._hand_over(lines)
+            waited = self._hand_over(Lines.of(lines))
             if waited is not None:
                 await waited
         self.cursor = cursor

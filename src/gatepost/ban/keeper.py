@@ -82,6 +82,11 @@ class Keeper:
         ban = self.table.covering(address, self._clock.now())
         return None if ban is None or address in self._spared else ban
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the bans were read: before that nobody may be told that there are none."""
+        return self._version >= 0
+
     async def put(self, bans: Sequence[Ban]) -> None:
         """Ban, on the disk first."""
         try:

@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 from typing import Self
 
-from gatepost.ban.blocks import BLOCK, cut
+from gatepost.ban.blocks import BLOCK, NOTHING, Lines, cut
 from gatepost.ban.place import AROUND, Lost, Spot, mark
 
 ROUNDS = 256
@@ -95,7 +95,7 @@ class LogFile:
         self._offset, self._before, self._behind = offset, around[:before], around[before:]
         self._head = os.pread(self._number, before, 0)
 
-    def read(self, lost: Lost, *, named: bool = True) -> list[bytes]:
+    def read(self, lost: Lost, *, named: bool = True) -> Lines:
         """The next whole lines, at most a block; empty when there are none now.
 
         Raises OSError, and EmptiedError when another content begins; also when one that has the log's name
@@ -111,9 +111,9 @@ class LogFile:
             lines, done = self._next(status, lost)
             if lines or done:
                 return lines
-        return []
+        return NOTHING
 
-    def _next(self, status: os.stat_result, lost: Lost) -> tuple[list[bytes], bool]:
+    def _next(self, status: os.stat_result, lost: Lost) -> tuple[Lines, bool]:
         """Some lines, and whether there is nothing after them now."""
         before = len(self._before)
         data = os.pread(self._number, before + BLOCK, self._offset - before)

@@ -17,7 +17,7 @@ from typing import BinaryIO, Protocol
 
 import msgspec
 
-from gatepost.ban.blocks import BLOCK, cut
+from gatepost.ban.blocks import BLOCK, Lines, cut
 
 MEMORY = 128 << 20
 """Octets that unpacking xz may take; `xz -9` needs 65 MB."""
@@ -34,7 +34,7 @@ class Block(msgspec.Struct, frozen=True, gc=False):
 
     first: int
     """Number of the first of them, from 1."""
-    lines: list[bytes]
+    lines: Lines
     """Without newlines; empty ones stand for those that were too long."""
 
 
@@ -97,7 +97,7 @@ def read_old(name: str) -> Iterator[Block]:
         raise OldLogError(f"{what}: cannot be read{where}: {reason}") from error
 
 
-def _lines(octets: Iterator[bytes]) -> Iterator[list[bytes]]:
+def _lines(octets: Iterator[bytes]) -> Iterator[Lines]:
     """Whole lines; the last one needs no newline."""
     rest, skipping = b"", False
     for data in octets:
@@ -110,7 +110,7 @@ def _lines(octets: Iterator[bytes]) -> Iterator[list[bytes]]:
             if not found.used or not found.lines:
                 break
     if rest:
-        yield [rest]
+        yield Lines.of([rest])
 
 
 def _octets(name: str) -> Iterator[bytes]:

@@ -51,6 +51,10 @@ class Filter(Protocol):
         """What it finds in whole lines, with the number of the line, from 0."""
         ...
 
+    def told(self) -> dict[str, object]:
+        """How it does, for people."""
+        ...
+
 
 class RuleReader:
     """Our own rules, asked about lines."""

@@ -134,11 +134,11 @@ class Track:
             window = self._new_window(network, offence.time)
         elif offence.time - window.times[0] > self._findtime:
             _prune(window, offence.time - self._findtime)
+        enough = self._enough * level.factor
+        if level.members > 1:  # one member alone is judged by itself, and takes no room from the others
+            _make_room(window, member, enough / level.members)
         _add(window, member, offence)
-        if window.points + 1e-9 < self._enough * level.factor:
-            return None
-        if level.members > 1 and len(set(window.members)) < level.members:
-            _drop(window, 1)  # enough of one member: that one is judged by itself
+        if window.points + 1e-9 < enough or len(set(window.members)) < level.members:
             return None
         del self._windows[network]
         return _sentence(network, window, offence, wide=level.members > 1)
@@ -163,18 +163,32 @@ def _add(window: _Window, member: str, offence: Offence) -> None:
     window.evidence.append(offence.evidence)
 
 
+def _make_room(window: _Window, member: str, most: float) -> None:
+    """Let go of the oldest offences of one member when it has so many points already."""
+    own = [at for at, name in enumerate(window.members) if name == member]
+    points = sum(window.weights[at] for at in own)
+    for gone, at in enumerate(own):
+        if points < most:
+            break
+        points -= window.weights[at - gone]
+        _drop(window, at - gone, at - gone + 1)
+
+
 def _prune(window: _Window, before: float) -> None:
     """Let go of offences before that time. They stand in the order in which they were met."""
     gone = next((at for at, time in enumerate(window.times) if time >= before), len(window.times))
-    _drop(window, gone)
+    _drop(window, 0, gone)
     if not window.times:
         window.evidence.clear()
 
 
-def _drop(window: _Window, gone: int) -> None:
-    """Let go of the first `gone` offences."""
-    del window.times[:gone], window.weights[:gone], window.rules[:gone], window.members[:gone]
-    window.points = sum(window.weights)
+def _drop(window: _Window, first: int, end: int) -> None:
+    """Let go of some offences."""
+    gone = slice(first, end)
+    window.points -= sum(window.weights[gone])
+    del window.times[gone], window.weights[gone], window.rules[gone], window.members[gone]
+    if not window.times:
+        window.points = 0.0  # what adding and taking away left over
 
 
 def _sentence(network: str, window: _Window, last: Offence, *, wide: bool) -> Sentence:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from gatepost.ban.blocks import Lines
 from gatepost.ban.jail import Jail
 from gatepost.ban.justice import Justice
 from gatepost.ban.offence import Offence
@@ -59,7 +60,7 @@ class Trial:
         self._reader = RuleReader(self._book, now)
         self._now = now
 
-    def read(self, first: int, lines: Sequence[bytes]) -> Iterator[Met]:
+    def read(self, first: int, lines: Lines) -> Iterator[Met]:
         """What some whole lines show, the first of which has that number; `bans` grows."""
         found = [*self._by_rules(lines), *self._by_filters(lines)]
         if len(self._jails) > 1:
@@ -67,11 +68,11 @@ class Trial:
         for number, jail, offence in found:
             yield Met(first + number, jail.name, offence, self._judge(jail, offence))
 
-    def _by_rules(self, lines: Sequence[bytes]) -> Iterator[tuple[int, Jail, Offence]]:
+    def _by_rules(self, lines: Lines) -> Iterator[tuple[int, Jail, Offence]]:
         jails = [jail for jail in self._jails if jail.name not in self._filters]
         if not jails:
             return
-        for seen in self._reader.read(b"\n".join(lines)):
+        for seen in self._reader.read(lines.block):
             if seen.offence is None:
                 self.logins += 1
                 self._justice.trust(seen.login, "login", self._now)
@@ -82,7 +83,7 @@ class Trial:
                 if jail.wants(seen.offence.rule):
                     yield seen.number, jail, seen.offence
 
-    def _by_filters(self, lines: Sequence[bytes]) -> Iterator[tuple[int, Jail, Offence]]:
+    def _by_filters(self, lines: Lines) -> Iterator[tuple[int, Jail, Offence]]:
         for jail in self._jails:
             if (found := self._filters.get(jail.name)) is not None:
                 for number, offence in found.offences(lines, self._now):

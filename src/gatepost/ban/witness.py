@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from gatepost.ban.advocate import speaks
+from gatepost.ban.blocks import Lines
 from gatepost.ban.court import Court
 from gatepost.ban.jail import Jail
 from gatepost.ban.offence import MAX_EVIDENCE, Offence
@@ -92,7 +93,7 @@ class Witness:
         given = known_address(self._references.get(reference, ""))
         return given is not None and str(given) == address
 
-    def saw_lines(self, source: str, lines: Sequence[bytes]) -> None:
+    def saw_lines(self, source: str, lines: Lines) -> None:
         """Take note of whole lines of a log."""
         jails = self._jails.get(source, ())
         if not jails or not lines:
@@ -105,13 +106,13 @@ class Witness:
                 for _, offence in found.offences(lines, self._clock.now()):
                     self._court.accuse(jail, offence)
 
-    def _read(self, source: str, lines: Sequence[bytes], jails: Sequence[Jail]) -> None:
+    def _read(self, source: str, lines: Lines, jails: Sequence[Jail]) -> None:
         reader = self._readers.get(source)
         if reader is None:
             reader = RuleReader(self._book, self._clock.now(), self._gave)
             self._readers[source] = reader
         reader.parser.stamps.now = self._clock.now()
-        for seen in reader.read(b"\n".join(lines)):
+        for seen in reader.read(lines.block):
             if seen.offence is None:
                 self._court.speak(seen.login, "login")
                 continue

@@ -84,6 +84,8 @@ def say_enforcement(told: Mapping[str, Any]) -> None:
         say("Mode observe: nobody is banned, whatever comes; bans of before last until they end.")
     if told["firewall"]:
         say(f"The firewall drops packets to ports {told['ports']}.")
+    elif told["asked_first"]:
+        say("The firewall does not run; Postfix asks before its greeting, and refuses who is banned (521).")
     else:
         say(
             "The firewall does not run: mail of banned clients is refused (521), but who guesses passwords "

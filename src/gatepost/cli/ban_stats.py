@@ -42,11 +42,19 @@ def _say(told: dict[str, Any]) -> None:
             "in another time zone than the daemon's (TZ), or by a wrong clock."
         )
     say(f"Logs: {', '.join(told['logs']) or 'none is read'}")
+    for jail, filter_ in told["filters"].items():
+        say(
+            f"Filter of jail {jail}: {filter_['engine']}; {filter_['not_trusted']} lines whose address "
+            f"a stranger may have written, {filter_['given_up']} given up for their time, "
+            f"{filter_['too_long']} too long"
+        )
     if told["firewall"]:
         say(
             f"Firewall: {told['in_kernel']} bans in the kernel; {told['packets']} packets and "
             f"{told['bytes']} octets dropped, to ports {told['ports']}."
         )
+    elif told["asked_first"]:
+        say("The firewall does not run; Postfix asks before its greeting.")
     else:
         say("The firewall does not run: who guesses passwords is not stopped.")
     for trouble in told["trouble"]:

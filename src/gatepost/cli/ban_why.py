@@ -47,7 +47,7 @@ def _say(name: str, told: Mapping[str, Any]) -> None:
         say(f"Spared {when(spared['time'])} ({spared['rule']}): {spared['why']}")
     if told["past"] and not told["bans"]:
         say(f"It was banned before: {told['past']['times']} times, until {when(told['past']['until'])}.")
-    if told["bans"] and not told["firewall"]:
+    if told["bans"] and not told["firewall"] and not told["asked_first"]:
         say("The firewall does not run: only its mail is refused; who guesses passwords is not stopped.")
     if told["bans"]:
         say(f"To let it in again: gatepost ban remove {told['bans'][0]['network']}")

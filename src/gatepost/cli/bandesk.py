@@ -127,6 +127,7 @@ class BanDesk:
         return {
             "mode": self._config.ban.mode,
             "firewall": False,
+            "asked_first": False,
             "ports": "",
             "trouble": ["no daemon is running: this is what its store holds"],
             "packets": {},

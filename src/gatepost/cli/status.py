@@ -37,7 +37,7 @@ def _say(told: Mapping[str, Any]) -> None:
         f"gatepost {told.get('version', '')}  mode {told.get('mode', '')}  profile {told.get('profile', '')}"
     )
     say(f"{head}  up {up}")
-    for title in ("verdicts", "decided_by", "connections", "store", "dns"):
+    for title in ("verdicts", "decided_by", "bans", "connections", "store", "dns"):
         if counts := _table(told.get(title)):
             say()
             say_table((title.replace("_", " "), ""), _rows(counts))

@@ -6,6 +6,7 @@ from fnmatch import filter as filter_names
 from functools import partial
 from typing import Any
 
+from gatepost.ban.fail2ban.trouble import FilterError
 from gatepost.ban.filters import all_filters
 from gatepost.ban.jail import MAIL
 from gatepost.ban.options import BanOptions
@@ -34,7 +35,7 @@ def check_values(reader: Reader, read: Mapping[str, Any]) -> None:
 
 def _check_bans(reader: Reader, read: Mapping[str, Any]) -> None:
     if isinstance(ban := read.get("ban"), BanOptions):
-        known = [rule.name for rule in find()]
+        known = [rule.name for rule in find()] if ban.weights else []
         for pattern in ban.weights:
             if not filter_names(known, pattern):
                 reader.wrong(("ban", "weights", pattern), f"no such rule{nearest(pattern, known)}")
@@ -47,9 +48,15 @@ def _check_bans(reader: Reader, read: Mapping[str, Any]) -> None:
 
 
 def check_filters(reader: Reader, jails: object) -> None:
-    """Note filters of jails that cannot be used; their files are read."""
+    """Note filters of jails that cannot be used: a pattern is wrong, a file may go with its package."""
     for number, jail in enumerate(jails if isinstance(jails, tuple) else ()):
-        _try(reader, ("jail", number, "filter"), partial(all_filters, (jail,)))
+        try:
+            all_filters((jail,))
+        except FilterError as error:
+            if error.file:
+                reader.warn(("jail", number, "filter"), f"the jail is off: {error}")
+            else:
+                reader.wrong(("jail", number, "filter"), str(error))
 
 
 def _check_listen(reader: Reader, options: ListenOptions) -> None:

@@ -39,9 +39,12 @@ class ReportError(Exception):
 class Client:
     """Speaks with the daemon at one control socket."""
 
-    def __init__(self, path: str, take: Callable[[All | Change | Alive], None]) -> None:
-        """Remember where it is, and who is given what it tells."""
+    def __init__(
+        self, path: str, take: Callable[[All | Change | Alive], None], silence: float = SILENCE
+    ) -> None:
+        """Remember where it is, who is given what it tells, and after how many seconds it counts as gone."""
         self._path = path
+        self._silence = silence
         self._take = take
         self.away = "it was not asked yet"
         """Why the daemon is not followed now; empty while it is."""
@@ -70,7 +73,7 @@ class Client:
         try:
             writer.write(WATCH)
             while True:
-                async with asyncio.timeout(SILENCE):
+                async with asyncio.timeout(self._silence):
                     line = await reader.readuntil()
                 told = parse_line(line)
                 if self.away and isinstance(told, All):

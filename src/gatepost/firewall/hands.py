@@ -31,7 +31,7 @@ class Hands:
         self.made = table_script(options.table, options.ports, (), {})
         """How our table is made, without elements."""
         self._seen = 0
-        """The generation of nftables at the last look, with our own changes since; -1 when there were others."""
+        """The generation of nftables at the last look and our changes since; -1 when others changed it."""
         self.shape = ""
         """What nft said of it when it was made; empty: not known."""
 

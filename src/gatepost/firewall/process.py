@@ -84,6 +84,8 @@ class Firewall:
         self._refused: dict[str, str] = {}
         self._reporting: asyncio.Task[None] | None = None
         self._last: Report
+        self._done = -1
+        """Which version of the bans the kernel has."""
         self._kept: object = None
         """Which bans and which table were kept last."""
         self._look_after = 0.0
@@ -176,7 +178,7 @@ class Firewall:
             not any(self._trouble.values())
             and self._clock.monotonic() < self._look_after
             and abs(self._clock.now() - self._clock.monotonic() - self._ahead) < 1
-            and (self._bans.version, self._hands.made, self._hands.shape) == self._kept
+            and self._bans.version == self._done
             and self._hands.untouched()
         )
 
@@ -189,6 +191,7 @@ class Firewall:
         now, began = self._clock.now(), self._clock.monotonic()
         self._ahead = now - began
         self._bans.forget(now)
+        version = self._bans.version  # while we work, the daemon may tell more
         judged = judge(self._bans.until.items(), self._spared(), self._options)
         self._tell_refused(judged)
         wanted = Wanted(disjoint(judged.taken, now))
@@ -196,6 +199,7 @@ class Firewall:
         await self._keep()
         self._last = self._report(found, wanted, len(judged.taken))
         self._notifier.status(_status(self._last))
+        self._done = version
         self._look_after = began + max(self._options.look - 1, REST * (self._clock.monotonic() - began))
         return self._last
 

@@ -90,7 +90,8 @@ def _take(jail: TheirJail, defaults: TheirJail, machine: Machine, report: Report
     for one in missing:
         report.leave(f"{name}: logpath {one}", "there is no such file")
     if not logs:
-        report.leave(name, "it has no log that is there to be read")
+        why = 'it has no log that is there; if it logs to the journal, write [[jail]] with logs = ["journal"]'
+        report.leave(name, why)
         return False
     value: dict[str, Any] = {"name": _name(jail.name), "filter": source, "logs": logs}
     value |= _numbers(jail, name, report)

@@ -12,8 +12,10 @@ import regex
 
 from gatepost.ban.fail2ban.addresses import with_groups
 from gatepost.ban.fail2ban.dialects import NotLinearError, for_re2, for_regex, roughly_for_re2
+from gatepost.ban.fail2ban.linear import core, without_end
 from gatepost.ban.fail2ban.needed import Texts, needed
 from gatepost.ban.fail2ban.syntax import read
+from gatepost.ban.fail2ban.tree import Pattern
 from gatepost.ban.fail2ban.trouble import FilterError
 
 MAX_MEMORY = 16 << 20
@@ -52,12 +54,13 @@ class Late:
 class Together:
     """Many patterns asked by one search, which tells those that may match."""
 
-    LEAST = 4
-    """Fewer patterns are asked one by one as quickly."""
+    LEAST = 3
+    """Fewer patterns are asked one by one as quickly, when RE2 can do all of them."""
 
     def __init__(self, patterns: Sequence["Compiled"]) -> None:
         self._all = range(len(patterns))
-        self._set = _set_of(patterns) if len(patterns) >= self.LEAST else None
+        worth_it = len(patterns) >= self.LEAST or not all(pattern.linear for pattern in patterns)
+        self._set = _set_of(patterns) if worth_it else None
 
     def which(self, text: bytes) -> Sequence[int]:
         """Numbers of the patterns worth asking, in order."""
@@ -80,11 +83,11 @@ def _set_of(patterns: Sequence["Compiled"]) -> Any:
 class Compiled:
     """One pattern."""
 
-    __slots__ = ("_regex", "_spans", "linear", "names", "needs", "rough", "why")
+    __slots__ = ("_core", "_regex", "_spans", "linear", "names", "needs", "rough", "why")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, source: str | Pattern) -> None:
         """Raises FilterError."""
-        pattern = read(with_groups(text))
+        pattern = without_end(read(with_groups(source)) if isinstance(source, str) else source)
         self.names = pattern.names
         self.needs: Texts | None = needed(pattern.tree)
         self.why = ""
@@ -92,21 +95,32 @@ class Compiled:
         self.rough = roughly_for_re2(pattern).encode("ascii")
         """For RE2: finds what this pattern finds; just that when it is linear."""
         self._spans: Search | None = None
+        self._core: _Core | None = None
         self._regex: Any = None
         try:
             self._spans = spans_of(_of_re2(for_re2(pattern).encode("ascii")))
         except NotLinearError as error:
             self.why = str(error)
             self._regex = _of_regex(for_regex(pattern).encode("ascii"))
+            self._core = _core_of(pattern)
         self.linear = not self.why
+
+    def find(self, text: bytes, late: Late) -> tuple[Groups, int] | None:
+        """The named groups of the first match, and where it ends; None when there is none."""
+        if self._spans is not None:  # there, the groups with names are all that there are
+            spans = self._spans(text)
+            if spans is None:
+                return None
+            return dict(zip(self.names, _cut(text, spans), strict=True)), spans[0][1]
+        if self._core is not None and self._core.unless(text) is None:
+            return self._core.find(text)
+        match = self._slow(text, late)
+        return None if match is None else (match.groupdict(), match.end())
 
     def search(self, text: bytes, late: Late) -> Groups | None:
         """The named groups of the first match; None when there is none."""
-        if self._spans is not None:  # there, the groups with names are all that there are
-            spans = self._spans(text)
-            return None if spans is None else dict(zip(self.names, _cut(text, spans), strict=True))
-        match = self._slow(text, late)
-        return None if match is None else match.groupdict()
+        found = self.find(text, late)
+        return None if found is None else found[0]
 
     def place(self, name: str, text: bytes, late: Late) -> tuple[int, int] | None:
         """Where a named group of the first match is; None when there is none."""
@@ -125,6 +139,44 @@ class Compiled:
         except TimeoutError:
             late.met()
             return None
+
+
+class _Core:
+    """The ways of a pattern that RE2 can do, for texts in which the others have no part."""
+
+    __slots__ = ("_names", "_nothing", "_spans", "unless")
+
+    def __init__(self, spans: Search, names: Sequence[str], every: Sequence[str], unless: Search) -> None:
+        self._spans = spans
+        self._names = names
+        self._nothing: Groups = dict.fromkeys(every)
+        self.unless = unless
+        """Finds what makes it a matter for the whole pattern."""
+
+    def find(self, text: bytes) -> tuple[Groups, int] | None:
+        """As the whole pattern."""
+        spans = self._spans(text)
+        if spans is None:
+            return None
+        return self._nothing | dict(zip(self._names, _cut(text, spans), strict=True)), spans[0][1]
+
+
+def _core_of(pattern: Pattern) -> _Core | None:
+    found = core(pattern)
+    if found is None:
+        return None
+    try:
+        spans = spans_of(_of_re2(for_re2(found.pattern).encode("ascii")))
+    except NotLinearError:  # too large
+        return None
+    return _Core(spans, found.pattern.names, pattern.names, one_of(found.unless))
+
+
+def one_of(texts: Texts) -> Search:
+    """Finds any of these texts; case does not count."""
+    said = options()
+    said.case_sensitive = False
+    return spans_of(re2.compile(b"|".join(re2.escape(text) for text in sorted(texts)), said))
 
 
 def _cut(text: bytes, spans: Spans) -> list[bytes | None]:

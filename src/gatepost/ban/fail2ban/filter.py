@@ -9,16 +9,17 @@ from functools import lru_cache
 from itertools import accumulate
 
 import msgspec
-import re2
 
 from gatepost.ban.fail2ban.addresses import SUBJECTS
 from gatepost.ban.fail2ban.definition import Definition
-from gatepost.ban.fail2ban.engine import Compiled, Groups, Late, Search, Together, options, spans_of
+from gatepost.ban.fail2ban.engine import Compiled, Groups, Late, Search, Together, one_of
 from gatepost.ban.fail2ban.needed import Texts, better, whole
+from gatepost.ban.fail2ban.prefix import Prefix
 from gatepost.ban.fail2ban.sessions import Sessions
 from gatepost.ban.fail2ban.stamps import Stamps
 from gatepost.ban.fail2ban.trouble import FilterError
 from gatepost.network import parse_address
+from gatepost.wire.syslog import Stamps as Times
 
 MAX_LINE = 4096
 """Octets of a line that is looked at. A longer one is passed over: its writer would choose the cut."""
@@ -54,17 +55,17 @@ class Filter:
         self.definition = definition
         if definition.maxlines > 1:
             raise self._error("maxlines", "it needs more than one line at once, which we do not look at")
-        self._prefix = (
-            self._compiled("prefregex", (definition.prefregex,))[0] if definition.prefregex else None
-        )
+        self._prefix = self._of_prefix()
         self._failures = self._compiled("failregex", definition.failregex)
         self._ignored = self._compiled("ignoreregex", definition.ignoreregex)
         self._stamps = self._of_dates()
         self._sessions = Sessions()
+        self._times = Times(0.0)  # only how far stamps are apart counts here
         self._late = Late()
         self._check_subjects()
         self._together = Together(self._failures)
-        self._candidates = _search_for(self._needs())
+        needs = self._needs()
+        self._candidates = one_of(needs) if needs else None
         self._ignore_first = bool(self._ignored) and len(self._ignored) < len(self._failures) - 2
         self.passed_over = 0
         """Lines longer than MAX_LINE so far."""
@@ -77,8 +78,9 @@ class Filter:
     @property
     def engine(self) -> str:
         """What its patterns are matched with, for people."""
-        every = [*self._failures, *self._ignored, *([self._prefix] if self._prefix else [])]
-        slow = sum(1 for one in every if not one.linear)
+        every = [one.linear for one in (*self._failures, *self._ignored)]
+        every += [self._prefix.linear] if self._prefix else []
+        slow = every.count(False)
         if slow in (0, len(every)):
             return "regex" if slow else "RE2"
         return f"RE2, {slow} of {len(every)} with regex"
@@ -115,8 +117,7 @@ class Filter:
             found = self._prefix.search(text, self._late)
             if found is None:
                 return None
-            before, content = found, found.pop("content", None)
-            text = content + b"\n" if content else text
+            before, text = found
         return self._failure(line, text, before, stamp)
 
     def _failure(self, line: bytes, text: bytes, before: Groups, stamp: bytes) -> Match | None:
@@ -126,15 +127,17 @@ class Filter:
                 continue
             if self._ignored and self._ignores(text):
                 return None
-            return self._of(line, _merged({**before, **found}), stamp, number)
+            return self._of(line, {**before, **found}, stamp, number)
         return None
 
     def _of(self, line: bytes, found: Groups, stamp: bytes, number: int) -> Match | None:
+        found = _merged(found)
         source, said = line, found
         session_name = found.get("mlfid")
         if session_name is not None:
             tells = any(found.get(key) is not None for key in ("ip4", "ip6", "dns", "fid"))
-            session = self._sessions.take(session_name, found, line if tells else b"")
+            time = self._times.seconds(stamp) if stamp else None
+            session = self._sessions.take(session_name, found, line if tells else b"", time)
             if session is None:
                 return None
             said, source = dict(session.said), session.source
@@ -158,6 +161,12 @@ class Filter:
             return [Compiled(text) for text in texts]
         except FilterError as error:
             raise self._error(option, error.reason) from None
+
+    def _of_prefix(self) -> Prefix | None:
+        try:
+            return Prefix(self.definition.prefregex) if self.definition.prefregex else None
+        except FilterError as error:
+            raise self._error("prefregex", error.reason) from None
 
     def _of_dates(self) -> Stamps:
         try:
@@ -209,7 +218,7 @@ def _whose(said: Mapping[str, bytes | None]) -> tuple[str, str]:
     return "", _text(said.get("dns"))[:MAX_USER]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16384)
 def _address(told: bytes) -> str:
     """In its one form; empty when it is none."""
     address = parse_address(_text(told).strip("[]"))
@@ -218,14 +227,6 @@ def _address(told: bytes) -> str:
 
 def _text(octets: bytes | None) -> str:
     return "" if octets is None else octets.decode("utf-8", "replace")
-
-
-def _search_for(texts: Texts | None) -> Search | None:
-    if not texts:
-        return None
-    said = options()
-    said.case_sensitive = False
-    return spans_of(re2.compile(b"|".join(re2.escape(text) for text in sorted(texts)), said))
 
 
 def _found(search: Search, lines: Sequence[bytes]) -> Iterator[int]:

@@ -45,6 +45,8 @@ def load(
     spec = parse_spec(text)
     given = {**spec.parameters, **parameters, **({"mode": mode} if mode else {})}
     path = _path(spec, folder)
+    if read(path) is None and read(str(Path(path).with_suffix(".local"))) is None:
+        raise FilterError("there is no such filter, or it may not be read", path)
     definition = define([path], given, read)
     if not definition.places["failregex"][0] and "failregex" not in given:
         raise FilterError("there is no such filter", path)

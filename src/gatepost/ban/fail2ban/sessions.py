@@ -12,6 +12,8 @@ from gatepost.ban.fail2ban.engine import Groups
 
 MAX_SESSIONS = 1000
 MAX_USERS = 100
+MAX_SILENCE = 3600.0
+"""Seconds after which a session that said nothing is over, whose name another one may have now."""
 
 
 @dataclass(slots=True)
@@ -24,6 +26,8 @@ class Session:
     users: set[bytes] = field(default_factory=set)
     pending: bool = False
     """A failure waits for the address."""
+    last: float | None = None
+    """When its last line was written, in seconds; None when that cannot be told."""
 
 
 class Sessions:
@@ -32,17 +36,18 @@ class Sessions:
     def __init__(self) -> None:
         self._known: OrderedDict[bytes, Session] = OrderedDict()
 
-    def take(self, name: bytes, found: Groups, source: bytes) -> Session | None:
+    def take(self, name: bytes, found: Groups, source: bytes, time: float | None) -> Session | None:
         """What a line adds to a session; None when it is no failure, or not yet one of anybody.
 
-        `source` is the line when it tells an address, else empty.
+        `source` is the line when it tells an address, else empty; `time` is the line's own, in seconds.
         """
         said = {key: value for key, value in found.items() if value is not None}
         gained = bool(said.get("mlfgained"))
         if gained:
             said.setdefault("nofail", said["mlfgained"])
         forget = bool(said.pop("mlfforget", b""))
-        session = self._session(name, forget=forget)
+        session = self._session(name, time, forget=forget)
+        session.last = time
         if gained:
             session.pending = False
         self._merge(session, said, source)
@@ -56,10 +61,10 @@ class Sessions:
             return None
         return session
 
-    def _session(self, name: bytes, *, forget: bool) -> Session:
+    def _session(self, name: bytes, time: float | None, *, forget: bool) -> Session:
         """The session; a new one is kept unless it ends with this line."""
         known = self._known.pop(name, None) if forget else self._known.get(name)
-        if known is not None:
+        if known is not None and not _is_over(known, time):
             return known
         session = Session()
         if not forget:
@@ -82,3 +87,7 @@ class Sessions:
     def forget(self) -> None:
         """Begin anew."""
         self._known.clear()
+
+
+def _is_over(session: Session, time: float | None) -> bool:
+    return time is not None and session.last is not None and abs(time - session.last) > MAX_SILENCE
