@@ -112,6 +112,7 @@ class Guard:
         )
         if old is not None:
             court.take_over(old)
+        self.keeper.enforce(packets=not court.observe, mail=options.mode != "observe")
         self.keeper.spare(tuple(str(network) for network in justice.never()))
         self.witness, self._sources = None, {}
         self.filters, self._off = filters, off
