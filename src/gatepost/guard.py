@@ -33,7 +33,7 @@ from gatepost.config.schema import Config
 from gatepost.engine.exempt import BAN
 from gatepost.model import Request, Verdict
 from gatepost.network import Address
-from gatepost.postfix.ours import interface_addresses
+from gatepost.postfix.ours import machine_addresses
 from gatepost.store.base import Store, StoreError
 
 log = logging.getLogger("gatepost.ban")
@@ -92,7 +92,7 @@ class Guard:
 
     async def set_up(self, config: Config, parts: Parts, own: Sequence[Address] | None = None) -> None:
         """Go on as `config` says, with these parts."""
-        own = await asyncio.to_thread(interface_addresses) if own is None else own
+        own = await asyncio.to_thread(machine_addresses) if own is None else own
         options = config.ban
         justice = Justice(parts.ours, options.never, own, options.trust)
         await self._remember(justice, options.trust)

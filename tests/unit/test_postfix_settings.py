@@ -1,5 +1,6 @@
 """What Postfix's settings say is read as Postfix reads it; what is not understood is handed back."""
 
+import sys
 from ipaddress import ip_address, ip_network
 
 import pytest
@@ -15,7 +16,9 @@ from gatepost.postfix.settings import (
     parse_cidr_table,
     parse_fib_trie,
     parse_if_inet6,
+    parse_ipv6_route,
     parse_parameters,
+    parse_route,
     parse_table_keys,
     split_list,
 )
@@ -188,9 +191,25 @@ def test_own_addresses_are_found_where_linux_lists_them():
     assert ["::1", "2001:db8::25"] == [str(a) for a in parse_if_inet6(IF_INET6)]
 
 
+def test_gateways_are_found_where_linux_lists_them():
+    gateway = int.from_bytes(bytes([172, 17, 0, 1]), sys.byteorder)
+    head = "Iface\tDestination\tGateway\tFlags\n"
+    v4 = f"{head}eth0\t00000000\t{gateway:08X}\t0003\neth0\t000011AC\t00000000\t0001\n"
+    nothing = "0" * 32
+    v6 = (
+        f"{nothing} 00 {nothing} 00 fd000000000000000000000000000001 00000400 00000001 0 00000003 eth0\n"
+        f"fd{'0' * 30} 40 {nothing} 00 {nothing} 00000100 00000001 00000000 00000001 eth0\n"
+    )
+
+    assert ["172.17.0.1"] == [str(a) for a in parse_route(v4)]
+    assert ["fd00::1"] == [str(a) for a in parse_ipv6_route(v6)]
+
+
 @given(st.text())
 @settings(max_examples=200, deadline=None)
 def test_no_text_makes_a_parser_raise(text):
+    parse_route(f"x x {text}")
+    parse_ipv6_route(f"x x x x {text}")
     parse_parameters(text)
     parse_cidr_table(text)
     parse_table_keys(text)

@@ -25,7 +25,7 @@ from gatepost.cli.show import say, say_json, say_table, warn, when
 from gatepost.cli.trouble import CommandError
 from gatepost.clock import SystemClock
 from gatepost.config.schema import Config
-from gatepost.postfix.ours import interface_addresses, read_ours
+from gatepost.postfix.ours import machine_addresses, read_ours
 
 _encode = msgspec.json.Encoder().encode  # there may be many
 
@@ -90,7 +90,7 @@ def _trial(config: Config, filter_: str, mode: str) -> Trial:
     except ValueError as error:
         raise CommandError(str(error)) from None
     ours = asyncio.run(read_ours(config.ours, SystemClock()))
-    justice = Justice(ours, config.ban.never, interface_addresses(), config.ban.trust)
+    justice = Justice(ours, config.ban.never, machine_addresses(), config.ban.trust)
     return Trial(jails, Rulebook(find(), config.ban.weights), filters, justice, config.ban)
 
 

@@ -15,7 +15,7 @@ from gatepost.cli.trouble import CommandError
 from gatepost.clock import SystemClock
 from gatepost.config.schema import Config
 from gatepost.network import parse_address, parse_network
-from gatepost.postfix.ours import interface_addresses, read_ours
+from gatepost.postfix.ours import machine_addresses, read_ours
 from gatepost.server.control import MAX_LINE
 from gatepost.server.control_client import ControlError, NoDaemonError, call
 from gatepost.store.base import Ban, Bans, StoreError
@@ -63,7 +63,7 @@ class BanDesk:
         """Those that must not be banned, and why, as far as that can be told without the daemon."""
         terms, now = self._config.ban, self._clock.now()
         ours = await read_ours(self._config.ours, self._clock)
-        justice = Justice(ours, terms.never, interface_addresses(), terms.trust)
+        justice = Justice(ours, terms.never, machine_addresses(), terms.trust)
         justice.recall(await store.trusted(now - terms.trust))
         refused = {}
         for ban in bans:

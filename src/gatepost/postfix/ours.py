@@ -232,3 +232,13 @@ def interface_addresses(proc: Path = PROC) -> list[Address]:
     v4 = _read_file(str(proc / "fib_trie")) or ""
     v6 = _read_file(str(proc / "if_inet6")) or ""
     return settings.parse_fib_trie(v4) + settings.parse_if_inet6(v6)
+
+
+def machine_addresses(proc: Path = PROC) -> list[Address]:
+    """Addresses of our interfaces, and of the gateways.
+
+    Where a container's ports are published, all strangers may seem to come from its gateway.
+    """
+    v4 = settings.parse_route(_read_file(str(proc / "route")) or "")
+    v6 = settings.parse_ipv6_route(_read_file(str(proc / "ipv6_route")) or "")
+    return list(dict.fromkeys([*interface_addresses(proc), *v4, *v6]))

@@ -5,8 +5,10 @@ Pure: text in, values out. The forms are those of postconf(5) (`mynetworks`,
 Nothing here raises: what is not understood is handed back as such.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
+from ipaddress import IPv4Address, IPv6Address
 
 import msgspec
 
@@ -193,3 +195,20 @@ def parse_if_inet6(text: str) -> list[Address]:
         if address is not None and len(digits) == 32:
             found.append(address)
     return found
+
+
+def parse_route(text: str) -> list[Address]:
+    """IPv4 gateways in `/proc/net/route`: eight hexadecimal digits in the machine's own order of octets."""
+    rows = [line.split() for line in text.splitlines()]
+    told = [row[2] for row in rows if len(row) > 2 and len(row[2]) == 8 and set(row[2]) <= _HEXADECIMAL]
+    return [IPv4Address(int(digits, 16).to_bytes(4, sys.byteorder)) for digits in told if int(digits, 16)]
+
+
+def parse_ipv6_route(text: str) -> list[Address]:
+    """IPv6 gateways in `/proc/net/ipv6_route`: 32 hexadecimal digits in the fifth column."""
+    rows = [line.split() for line in text.splitlines()]
+    told = [row[4] for row in rows if len(row) > 4 and len(row[4]) == 32 and set(row[4]) <= _HEXADECIMAL]
+    return [IPv6Address(int(digits, 16)) for digits in told if int(digits, 16)]
+
+
+_HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
