@@ -4,6 +4,7 @@ Programs are played by `Programs`; tests/e2e/test_ours_of_postfix.py asks the re
 """
 
 import asyncio
+import sys
 from ipaddress import ip_address
 
 import msgspec
@@ -11,7 +12,7 @@ import pytest
 
 from gatepost.clock import FakeClock
 from gatepost.ours import Ours
-from gatepost.postfix.ours import OursOptions, read_ours
+from gatepost.postfix.ours import OursOptions, machine_addresses, read_ours
 from gatepost.postfix.program import Ran, run_program
 from gatepost.postfix.tables import KEEP, KEEP_FAILURE, PROBE, Tables, answer_of
 
@@ -68,6 +69,16 @@ def test_names_networks_and_addresses_come_from_postfix_and_the_interfaces(tmp_p
     assert not ours.is_client(ip_address("198.51.100.1"))
     assert {"192.0.2.25", "2001:db8::25", "203.0.113.9"} == {str(a) for a in ours.addresses}
     assert () == ours.missing
+
+
+@pytest.mark.parametrize(("gateway", "counts"), [("172.17.0.1", True), ("203.0.113.1", False)])
+def test_a_gateway_within_is_of_this_machine_and_a_providers_router_is_not(tmp_path, gateway, counts):
+    digits = f"{int.from_bytes(ip_address(gateway).packed, sys.byteorder):08X}"
+    (tmp_path / "fib_trie").write_text("|-- 192.0.2.25\n   /32 host LOCAL\n")
+    (tmp_path / "route").write_text(f"Iface Destination Gateway\neth0 00000000 {digits} 0003\n")
+
+    assert counts == (ip_address(gateway) in machine_addresses(tmp_path))
+    assert ip_address("192.0.2.25") in machine_addresses(tmp_path)
 
 
 def test_only_where_postfix_listens_is_ours_when_it_says_so(tmp_path):

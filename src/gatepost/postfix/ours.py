@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gatepost.address import name_fault, normal_domain
 from gatepost.clock import Clock
-from gatepost.network import Address, Network, NetworkSet, parse_address, parse_network
+from gatepost.network import Address, Network, NetworkSet, is_public, parse_address, parse_network
 from gatepost.options import Options
 from gatepost.ours import DomainLookup, Ours
 from gatepost.postfix import settings
@@ -235,10 +235,12 @@ def interface_addresses(proc: Path = PROC) -> list[Address]:
 
 
 def machine_addresses(proc: Path = PROC) -> list[Address]:
-    """Addresses of our interfaces, and of the gateways.
+    """Addresses of our interfaces, and of gateways in private networks.
 
-    Where a container's ports are published, all strangers may seem to come from its gateway.
+    Where a container's ports are published, all strangers may seem to come from its gateway. A
+    provider's router is a stranger like any other.
     """
     v4 = settings.parse_route(_read_file(str(proc / "route")) or "")
     v6 = settings.parse_ipv6_route(_read_file(str(proc / "ipv6_route")) or "")
-    return list(dict.fromkeys([*interface_addresses(proc), *v4, *v6]))
+    inside = (address for address in (*v4, *v6) if not is_public(address))
+    return list(dict.fromkeys([*interface_addresses(proc), *inside]))
