@@ -342,8 +342,8 @@ def report(rows, rounds):
     yield ""
     yield "Made by `python -m bench.bans`; every figure is in bench/rows/bans.jsonl. Compare ratios only."
     yield "That both found the same offences in the same order, and made the same bans, was checked first."
-    yield "The guide's filter is followed by our own rule `auth.lost`; `all rules` counts what fail2ban has no"
-    yield "filter for, and has no peer."
+    yield "The guide's filter is followed by our own rule `auth.lost`; `all rules` counts what no filter of"
+    yield "fail2ban does, and has no peer."
     yield ""
     python = platform.python_version()
     yield f"Medians of {rounds} rounds, programs in turns. {os.cpu_count()} cores, Python {python}."
