@@ -184,7 +184,7 @@ class BanCommands:
         guard = self._guard()
         watcher = guard.keeper.watch()
         try:
-            bans = list(map(_short, guard.keeper.table))
+            bans = list(map(_short, guard.keeper.for_the_firewall))
             yield {"kind": "all", "bans": bans, "never": list(guard.keeper.never)}
             while not watcher.lost:
                 change = await watcher.next(ALIVE_SECONDS)

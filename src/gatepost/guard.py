@@ -112,6 +112,7 @@ class Guard:
         )
         if old is not None:
             court.take_over(old)
+        self.keeper.enforce(packets=not court.observe, mail=options.mode != "observe")
         self.keeper.spare(tuple(str(network) for network in justice.never()))
         self.witness, self._sources = None, {}
         self.filters, self._off = filters, off
@@ -212,7 +213,9 @@ class Guard:
             self.logs = LogFiles(paths, places, self._clock, self._hand_over, self.court.caught_up)
             work.append(self.logs.run())
             if JOURNAL in self._sources:
-                self.journal = JournalLog(self._hand_over_entries, known.get(JOURNAL, ""))
+                self.journal = JournalLog(
+                    self._hand_over_entries, known.get(JOURNAL, ""), breathe=self.court.caught_up
+                )
                 work.append(self.journal.run())
         self._tasks = [asyncio.get_running_loop().create_task(one) for one in work]
 

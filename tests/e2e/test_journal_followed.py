@@ -208,6 +208,28 @@ def test_taking_waits_for_who_takes(tmp_path):
     assert asyncio.run(main())
 
 
+def test_nothing_more_is_read_until_what_followed_is_done_and_the_place_is_behind_what_was_taken(tmp_path):
+    async def main():
+        first = Reader(tmp_path)
+        async with first:
+            await first.begun(tmp_path)
+            write(tmp_path, entry("here"))
+            await until(lambda: first.lines)
+        write(tmp_path, *(entry(f"{number} {'x' * 1000}") for number in range(3000)))
+        done = asyncio.Event()
+        second = Reader(tmp_path, first.log.cursor, breathe=done.wait)
+        async with second:
+            await until(lambda: second.lines)
+            await asyncio.sleep(0.5)
+            some = len(second.lines)
+            assert second.log.cursor != first.log.cursor
+            done.set()
+            await until(lambda: len(second.lines) == 3000)
+        return some
+
+    assert asyncio.run(main()) < 3000
+
+
 def test_a_journal_that_may_not_be_read_is_told(tmp_path):
     write(tmp_path, entry("old"))
     for folder in (tmp_path, *tmp_path.parents):

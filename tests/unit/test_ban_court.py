@@ -8,7 +8,7 @@ import pytest
 from gatepost.ban.court import Asked, Court
 from gatepost.ban.jail import all_jails
 from gatepost.ban.justice import Justice
-from gatepost.ban.keeper import Keeper
+from gatepost.ban.keeper import Change, Keeper
 from gatepost.ban.offence import Offence
 from gatepost.ban.options import BanOptions, JailOptions
 from gatepost.ban.table import BanTable
@@ -396,6 +396,32 @@ def test_a_ban_made_before_does_not_hold_for_whom_the_configuration_excepts_now(
         assert keeper.covering("2001:db8::5") is None
         assert not keeper.covers(parse_address("2001:db8::5"))
         assert keeper.covering("2001:db8::6")
+
+    asyncio.run(play())
+
+
+def test_bans_that_are_not_enforced_are_kept_and_hold_again_later():
+    async def play():
+        clock = FakeClock()
+        keeper = Keeper(MemoryBans(clock), clock)
+        await keeper.put([ban(clock, "192.0.2.1")])
+        watcher = keeper.watch()
+
+        keeper.enforce(packets=False, mail=False)
+        await keeper.put([ban(clock, "192.0.2.2")])
+        assert (None, ()) == (keeper.covering("192.0.2.1"), keeper.for_the_firewall)
+        assert Change(removed=("192.0.2.1",)) == await watcher.next(0.01)
+
+        keeper.enforce(packets=False, mail=True)
+        assert keeper.covering("192.0.2.2")
+        assert await watcher.next(0.01) is None
+
+        keeper.enforce(packets=True, mail=True)
+        both = ["192.0.2.1", "192.0.2.2"]
+        change = await watcher.next(0.01)
+        assert (both, both) == tuple(
+            [b.network for b in some] for some in (change.put, keeper.for_the_firewall)
+        )
 
     asyncio.run(play())
 

@@ -164,3 +164,11 @@ def test_what_is_wrong_is_told(tmp_path, capsys, monkeypatch, arguments, told):
 
     assert 2 == ended.value.code
     assert told in capsys.readouterr().err
+
+
+def test_our_own_networks_are_never_banned_here_either(try_log):
+    own = '[ours]\nread_postfix = false\nnetworks = ["192.0.2.0/24"]\n'
+
+    found = try_log([failed(at) for at in range(5)], tables=own)
+
+    assert 5 * ["our own"] == [one.get("not_counted") for one in found]

@@ -179,6 +179,7 @@ def test_tags_of_addresses_and_of_other_things(tag, text, expected):
         ("^*", "of nothing"),
         ("a{3,2}", "wrong way round"),
         ("a{1001}", "more than 1000"),
+        ("((a{1000}){1000}){1000}<HOST>", "more than 1000000"),
         ("[b-a]", "wrong way round"),
         (r"\y", "means nothing"),
         ("\\", "at the end"),

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from gatepost.ban.blocks import Lines
+from gatepost.ban.breath import Breathe, at_once
 from gatepost.ban.follow import Follower
 from gatepost.ban.place import Lost, Place
 from gatepost.clock import Clock
@@ -23,13 +24,6 @@ PAUSE = 0.25
 HandOver = Callable[[Path, Lines], Awaitable[None] | None]
 """Takes the next whole lines of a log; the next come when it is done."""
 
-Breathe = Callable[[], Awaitable[None]]
-"""Returns when whoever takes the lines has done what followed from the last ones."""
-
-
-async def _at_once() -> None:
-    """Never wait."""
-
 
 class LogFiles:
     """All logs that are files."""
@@ -40,7 +34,7 @@ class LogFiles:
         places: Mapping[Path, Place],
         clock: Clock,
         hand_over: HandOver,
-        breathe: Breathe = _at_once,
+        breathe: Breathe = at_once,
     ) -> None:
         """Read nothing yet.
 

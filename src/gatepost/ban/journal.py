@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gatepost.ban.blocks import BLOCK, Lines, cut
+from gatepost.ban.breath import Breathe, at_once
 from gatepost.ban.entry import FIELDS, line, parse
 from gatepost.ban.place import Lost
 
@@ -46,6 +47,7 @@ class JournalLog:
         hand_over: HandOver,
         cursor: str = "",
         *,
+        breathe: Breathe = at_once,
         matches: Sequence[str] = MAIL,
         users: Sequence[str] = USERS,
         folder: Path | None = None,
@@ -54,6 +56,7 @@ class JournalLog:
 
         Args:
             hand_over: takes the lines, in the event loop.
+            breathe: waited for before more is read.
             cursor: where reading stood; without one it begins with what comes now.
             matches: `FIELD=value`, as journalctl takes them: one of each field has to fit.
             users: names or numbers of those whose entries are believed; empty: everybody's.
@@ -65,6 +68,7 @@ class JournalLog:
         """What people should know about it now: a sentence, or empty."""
         self.lost = Lost()
         self._hand_over = hand_over
+        self._breathe = breathe
         self._matches = [match for match in matches if "=" in match[1:]]
         self._users = frozenset(_numbers(users))
         self._folder = folder
@@ -153,6 +157,7 @@ class JournalLog:
             if waited is not None:
                 await waited
         self.cursor = cursor
+        await self._breathe()
 
     async def _complaints(self, stream: asyncio.StreamReader) -> str:
         """Read what journalctl complains of; the last of it."""

@@ -64,12 +64,13 @@ class Keeper:
         self.never: tuple[str, ...] = ()
         """Networks that are never banned, for the firewall."""
         self._spared = NetworkSet()
+        self._packets = self._mail = True
         self._version = -1
         self._watchers: set[Watcher] = set()
 
     def covering(self, client_address: str) -> Ban | None:
         """A ban in force of this client; none of who is never banned, as the firewall sees it."""
-        if not len(self.table):
+        if not (self._mail and len(self.table)):
             return None
         address = known_address(client_address)
         return None if address is None else self._covering(address)
@@ -115,6 +116,21 @@ class Keeper:
             self._spared = NetworkSet(filter(None, map(parse_network, never)))
             self._tell(Change(never=never))
 
+    def enforce(self, *, packets: bool, mail: bool) -> None:
+        """Whether bans are told to the firewall, and whether mail is refused; they are kept in any case."""
+        self._mail = mail
+        if packets == self._packets:
+            return
+        bans = tuple(self.table)
+        self._packets = True  # to be told of this
+        self._tell(Change(put=bans) if packets else Change(removed=tuple(ban.network for ban in bans)))
+        self._packets = packets
+
+    @property
+    def for_the_firewall(self) -> tuple[Ban, ...]:
+        """The bans that it is to enforce."""
+        return tuple(self.table) if self._packets else ()
+
     async def refresh(self) -> None:
         """Take over what others changed in the store; never raises."""
         try:
@@ -153,6 +169,8 @@ class Keeper:
         self._tell(Change(put, removed))
 
     def _tell(self, change: Change) -> None:
+        if not self._packets:
+            change = Change(never=change.never)
         if change.put or change.removed or change.never is not None:
             for watcher in self._watchers:
                 watcher.tell(change)

@@ -81,7 +81,7 @@ def _row(ban: Mapping[str, Any], packets: Mapping[str, int], refused: Mapping[st
 def say_enforcement(told: Mapping[str, Any]) -> None:
     """How bans are enforced; what is not stopped without the firewall."""
     if told["mode"] == "observe":
-        say("Mode observe: nobody is banned, whatever comes; bans of before last until they end.")
+        say("Mode observe: nobody is shut out. What is left of former bans holds again in mode enforce.")
     if told["firewall"]:
         say(f"The firewall drops packets to ports {told['ports']}.")
     elif told["asked_first"]:

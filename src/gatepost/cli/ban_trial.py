@@ -1,5 +1,6 @@
 """`gatepost ban test`: what the jails would have made of an old log. Nobody is banned."""
 
+import asyncio
 import sys
 import time
 from collections import Counter
@@ -22,9 +23,9 @@ from gatepost.ban.trial import Met, Trial
 from gatepost.cli.arguments import ConfigFile, Json, configured
 from gatepost.cli.show import say, say_json, say_table, warn, when
 from gatepost.cli.trouble import CommandError
+from gatepost.clock import SystemClock
 from gatepost.config.schema import Config
-from gatepost.ours import Ours
-from gatepost.postfix.ours import interface_addresses
+from gatepost.postfix.ours import interface_addresses, read_ours
 
 _encode = msgspec.json.Encoder().encode  # there may be many
 
@@ -88,7 +89,8 @@ def _trial(config: Config, filter_: str, mode: str) -> Trial:
         filters = all_filters([jail.options for jail in jails], mode=mode)
     except ValueError as error:
         raise CommandError(str(error)) from None
-    justice = Justice(Ours(), config.ban.never, interface_addresses(), config.ban.trust)
+    ours = asyncio.run(read_ours(config.ours, SystemClock()))
+    justice = Justice(ours, config.ban.never, interface_addresses(), config.ban.trust)
     return Trial(jails, Rulebook(find(), config.ban.weights), filters, justice, config.ban)
 
 

@@ -25,6 +25,7 @@ from gatepost.ban.fail2ban.tree import (
     Pattern,
     Repeat,
     Seq,
+    written_out,
 )
 from gatepost.ban.fail2ban.trouble import FilterError
 
@@ -32,6 +33,8 @@ MAX_PATTERN = 32 * 1024
 MAX_NESTING = 60
 MAX_COUNT = 1000
 """Of a repetition in braces."""
+MAX_WRITTEN_OUT = 1_000_000
+"""Of all repetitions written out: each takes memory of the engine."""
 
 _ESCAPES = {"t": 9, "n": 10, "v": 11, "f": 12, "r": 13, "a": 7, "0": 0}
 _FLAGS = frozenset("aiLmsux-")
@@ -39,7 +42,10 @@ _FLAGS = frozenset("aiLmsux-")
 
 def read(text: str) -> Pattern:
     """The tree of a pattern."""
-    return _Reading(text).pattern()
+    pattern = _Reading(text).pattern()
+    if written_out(pattern.tree) > MAX_WRITTEN_OUT:
+        raise FilterError(f"repetitions of repetitions, more than {MAX_WRITTEN_OUT} things in all")
+    return pattern
 
 
 class _Reading:

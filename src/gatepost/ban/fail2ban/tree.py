@@ -85,3 +85,17 @@ class Pattern(msgspec.Struct, frozen=True):
     """Of its named groups, in order."""
     referred: frozenset[str]
     """Names and numbers of groups that something refers to."""
+
+
+def written_out(node: Node) -> int:
+    """How many single things `node` has when its repetitions are written out, as engines do."""
+    match node:
+        case Seq(parts) | Alt(parts):
+            return 1 + sum(map(written_out, parts))
+        case Repeat(what, least, most):
+            return written_out(what) * max(1, least if most is None else most)
+        case Group(what) | Look(what) | Atomic(what):
+            return written_out(what)
+        case If(_, yes, no):
+            return written_out(yes) + written_out(no)
+    return 1
