@@ -14,7 +14,8 @@ from gatepost.ban.loaded import LoadedFilter
 from gatepost.ban.reading import RuleReader
 from gatepost.ban.rule import Rulebook
 from gatepost.ban.rules import find
-from gatepost.wire.maillog import Kind, Parser, Wanted, client_of
+from gatepost.wire.mail_event import Kind
+from gatepost.wire.maillog import Parser, Wanted, client_of
 
 SLOW = 1.0
 CLIENT, VICTIM = "192.0.2.7", "198.51.100.9"

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from gatepost.ban.reading import RuleReader
 from gatepost.ban.rule import Rulebook
 from gatepost.ban.rules import find
-from gatepost.wire.maillog import Kind, Parser, Wanted, client_of, is_mail_server
+from gatepost.wire.mail_event import Kind
+from gatepost.wire.maillog import Parser, Wanted, client_of, is_mail_server
 from gatepost.wire.syslog import split_head
 
 NOW = 1_795_900_000.0

@@ -7,7 +7,8 @@ import pytest
 from gatepost.ban.reading import RuleReader
 from gatepost.ban.rule import Rulebook, RuleError, read_rule
 from gatepost.ban.rules import find
-from gatepost.wire.maillog import Kind, Parser, client_of
+from gatepost.wire.mail_event import Kind
+from gatepost.wire.maillog import Parser, client_of
 
 NOW = 1_795_900_000.0
 SAMPLES = [(rule.name, sample) for rule in find() for sample in rule.sample]

@@ -14,7 +14,8 @@ from gatepost.ban.fail2ban.load import load
 from gatepost.ban.fail2ban.trust import NOBODY, trusted
 from gatepost.ban.offence import MAX_EVIDENCE, Offence
 from gatepost.network import Address
-from gatepost.wire.maillog import client_of, text
+from gatepost.wire.mail_event import text
+from gatepost.wire.maillog import client_of
 from gatepost.wire.syslog import Stamps
 
 

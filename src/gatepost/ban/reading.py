@@ -15,7 +15,8 @@ import msgspec
 
 from gatepost.ban.offence import MAX_EVIDENCE, Offence
 from gatepost.ban.rule import BanRule, Rulebook
-from gatepost.wire.maillog import Event, Kind, Parser, text
+from gatepost.wire.mail_event import Event, Kind, text
+from gatepost.wire.maillog import Parser
 
 MAILS = 10_000
 """Refused mails remembered, so that each counts once; and references that were met."""

@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 
 from gatepost.access.patterns import PatternError, compile_octets
-from gatepost.wire.maillog import Event, Kind, Wanted
+from gatepost.wire.mail_event import Event, Kind
+from gatepost.wire.maillog import Wanted
 
 
 class RuleError(ValueError):

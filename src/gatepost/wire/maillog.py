@@ -3,71 +3,23 @@ r"""A line of a mail log as a typed event: Postfix (smtpd, postscreen, cleanup) 
 A line is parsed once. What a stranger chose (HELO name, sender, recipient,
 user, what he sent instead of commands) stands in these lines as well, so every
 pattern is anchored at the message's begin and reaches the client's address over
-the program's own words only; where a stranger's text comes before the address,
-as in Dovecot's lines, the last place counts, behind which he can write nothing.
-Nothing is raised, whatever the octets are.
+the program's own words only. Nothing is raised, whatever the octets are.
 
 The forms are those of Postfix 2.10 to 3.11 (smtpd.c, smtpd_sasl_glue.c,
-smtpd_chat.c, postscreen_*.c) and Dovecot 2.2 to 2.4 (client-common.c).
+smtpd_chat.c, postscreen_*.c); Dovecot's stand in `maillog_dovecot`.
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from enum import StrEnum
-from functools import lru_cache
-from typing import Any
 
-import msgspec
 import re2
 
-from gatepost.network import parse_address
+from gatepost.wire.mail_event import Event, Kind, canonical, event, word
+from gatepost.wire.maillog_dovecot import dovecot, dovecot_client
 from gatepost.wire.syslog import Stamps, service_of, split_head
 
 MAX_LINE = 8192
 """Octets looked at of a line: Postfix writes at most 2,000 or so in one."""
-MAX_TEXT = 320
-
-
-class Kind(StrEnum):
-    """What happened."""
-
-    AUTH_FAILED = "auth-failed"
-    """A password, user or mechanism was refused."""
-    AUTH_TROUBLE = "auth-trouble"
-    """AUTH failed, and that says nothing of the client."""
-    LOGIN = "login"
-    """Somebody authenticated himself."""
-    LOST = "lost"
-    """The client went away in the middle; `command` says where."""
-    REJECT = "reject"
-    """A command was refused, with `code` (or only `enhanced`) and `reason`."""
-    PROTOCOL = "protocol"
-    """What was sent is no SMTP: `reason` says what."""
-    PREGREET = "pregreet"
-    """The client talked before it was greeted (postscreen)."""
-
-
-class Event(msgspec.Struct, frozen=True, gc=False):
-    """What one line says, and of whom."""
-
-    kind: Kind
-    time: float
-    """Seconds since 1970."""
-    service: str
-    """`smtpd`, `postscreen`, `cleanup`, or Dovecot's `imap`, `pop3`, `submission`, `managesieve`."""
-    address: str
-    """The client's, in its one form."""
-    command: str = ""
-    """SMTP command or stage: `AUTH`, `RCPT`, `CONNECT`."""
-    code: int = 0
-    """Basic reply code of a refusal; a milter's refusals are logged without, then 400 or 500."""
-    enhanced: str = ""
-    reason: bytes = b""
-    """As logged; a stranger may have chosen parts of it."""
-    count: int = 1
-    """How often, where one line tells of several."""
-    mail: bytes = b""
-    """The same for all refusals of one mail: process and sender; of AUTH only the process."""
 
 
 class Parser:
@@ -154,7 +106,7 @@ def client_of(line: bytes) -> str:
     elif name == b"cleanup":
         match = _CLEANUP.match(head[2])
     elif name == b"dovecot":
-        match = _dovecot_client(head[2])
+        match = dovecot_client(head[2])
     else:
         return ""
     return canonical(match[1]) if match else ""
@@ -164,21 +116,6 @@ def is_mail_server(line: bytes) -> bool:
     """Whether Postfix or Dovecot wrote the line, so that `client_of` knows whom it is about."""
     head = split_head(line[:MAX_LINE])
     return head is not None and _name_of(service_of(head[1])) != b""
-
-
-@lru_cache(65536)
-def canonical(octets: bytes) -> str:
-    """The address in its one form; empty when it is none."""
-    if _DOTTED.fullmatch(octets):  # as nearly all are, and ten times as fast
-        return octets.decode("ascii")
-    address = parse_address(octets.decode("ascii", "replace"))
-    return "" if address is None else str(address)
-
-
-def text(octets: bytes) -> str:
-    """Octets of a log as printable text, bounded."""
-    found = octets[:MAX_TEXT].decode("utf-8", "backslashreplace")
-    return found if found.isprintable() else "".join(c if c.isprintable() else "?" for c in found)
 
 
 # --- which program ------------------------------------------------------------------------------------
@@ -206,8 +143,6 @@ def _reader_of(service: bytes) -> _Reader | None:
 
 # --- smtpd --------------------------------------------------------------------------------------------
 
-_OCTET = rb"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
-_DOTTED = re.compile(_OCTET + (rb"\." + _OCTET) * 3)
 _CLIENT = rb"[A-Za-z0-9._-]{0,255}\[([0-9A-Fa-f.:]{2,45})\](?::\d{1,5})?"
 _ANY_CLIENT = re.compile(
     rb"(?:warning: )?"
@@ -269,13 +204,13 @@ def _smtpd(message: bytes, seconds: float, tag: bytes) -> Event | None:
         return _refused(message, seconds, tag, "smtpd")
     if after == b"client=" and b"sasl_username=" in message:
         match = _LOGGED_IN.match(message)
-        return match and _event(Kind.LOGIN, seconds, "smtpd", match[1], "AUTH")
+        return match and event(Kind.LOGIN, seconds, "smtpd", match[1], "AUTH")
     return None
 
 
 def _lost(message: bytes, seconds: float, tag: bytes) -> Event | None:
     match = _LOST.match(message)
-    return match and _event(Kind.LOST, seconds, "smtpd", match[2], _word(match[1]), mail=tag)
+    return match and event(Kind.LOST, seconds, "smtpd", match[2], word(match[1]), mail=tag)
 
 
 def _warning(message: bytes, seconds: float, tag: bytes) -> Event | None:
@@ -285,14 +220,12 @@ def _warning(message: bytes, seconds: float, tag: bytes) -> Event | None:
     if match is None:
         return None
     kind = Kind.AUTH_TROUBLE if match[2].startswith(_NOT_THEIRS) else Kind.AUTH_FAILED
-    return _event(kind, seconds, "smtpd", match[1], "AUTH", reason=match[2], mail=tag)
+    return event(kind, seconds, "smtpd", match[1], "AUTH", reason=match[2], mail=tag)
 
 
 def _protocol(message: bytes, seconds: float, _tag: bytes) -> Event | None:
     match = _PROTOCOL.match(message)
-    return match and _event(
-        Kind.PROTOCOL, seconds, "smtpd", match[3], _word(match[2] or b""), reason=match[1]
-    )
+    return match and event(Kind.PROTOCOL, seconds, "smtpd", match[3], word(match[2] or b""), reason=match[1])
 
 
 _STARTS: dict[bytes, _Reader] = {
@@ -313,31 +246,17 @@ def _refused(message: bytes, seconds: float, tag: bytes, service: str) -> Event 
     if code is None and enhanced is None:
         return None
     sender = _SENDER.search(reason)
-    return _event(
+    return event(
         Kind.REJECT,
         seconds,
         service,
         address,
-        _word(command),
+        word(command),
         code=int(code) if code else int(enhanced[:1]) * 100,
-        enhanced=_word(enhanced or b""),
+        enhanced=word(enhanced or b""),
         reason=reason,
         mail=tag + sender[1] if sender else b"",
     )
-
-
-def _event(
-    kind: Kind, seconds: float, service: str, address: bytes, command: str, **more: Any
-) -> Event | None:
-    """The event, when its address is one."""
-    known = canonical(address)
-    return Event(kind, seconds, service, known, command, **more) if known else None
-
-
-@lru_cache(1024)
-def _word(octets: bytes) -> str:
-    """A command or an enhanced code: there are few, and they are ASCII."""
-    return octets.decode("ascii")
 
 
 # --- postscreen, cleanup ------------------------------------------------------------------------------
@@ -354,14 +273,14 @@ _CLEANUP = re.compile(_QUEUE_ID + rb": milter-reject: [A-Z-]{3,20} from " + _CLI
 def _postscreen(message: bytes, seconds: float, tag: bytes) -> Event | None:
     if message.startswith(b"PREGREET"):
         match = _PREGREET.match(message)
-        return match and _event(Kind.PREGREET, seconds, "postscreen", match[1], "CONNECT")
+        return match and event(Kind.PREGREET, seconds, "postscreen", match[1], "CONNECT")
     if message.startswith(b"NOQUEUE: reject:"):
         return _refused(message, seconds, tag, "postscreen")
     match = _DEEP.match(message)
     if match is None:
         return None
-    command = _word(match[3] or b"")
-    return _event(Kind.PROTOCOL, seconds, "postscreen", match[2], command, reason=match[1].lower())
+    command = word(match[3] or b"")
+    return event(Kind.PROTOCOL, seconds, "postscreen", match[2], command, reason=match[1].lower())
 
 
 def _cleanup(message: bytes, seconds: float, tag: bytes) -> Event | None:
@@ -369,56 +288,11 @@ def _cleanup(message: bytes, seconds: float, tag: bytes) -> Event | None:
     return _refused(message, seconds, tag, "cleanup") if _CLEANUP.match(message) else None
 
 
-# --- Dovecot ------------------------------------------------------------------------------------------
-
-_LOGIN_SERVICE = re.compile(rb"(imap|pop3|submission|managesieve)-login: (?:Info: )?([^<]*)")
-_ATTEMPTS = re.compile(rb"\(auth failed, (\d{1,6}) attempts?\b")
-_CUT = re.compile(rb"\(disconnected while authenticating, ")
-"""Dovecot waits before it says no, and at once says yes: a guesser need not wait to be told."""
-_RIP = re.compile(
-    rb", rip=([0-9A-Fa-f.:]{2,45}), lip=[0-9A-Fa-f.:]{2,45}(?:, [^<>]*?)?(?:, session=<[A-Za-z0-9+/=]*>)?$"
-)
-_AUTH = re.compile(rb"auth(?:-worker)?(?:\(\d+\))?: (?:[A-Za-z]+: )?[a-z0-9-]{1,40}\(")
-_AUTH_CLIENT = re.compile(rb",([0-9A-Fa-f.:]{2,45})(?:,<[A-Za-z0-9+/=]*>)?\): ")
-MAX_ATTEMPTS = 10
-"""Attempts counted of one connection: it is one line, whatever number it says."""
-
-
-def _dovecot(message: bytes, seconds: float, _tag: bytes) -> Event | None:
-    """What a session ended with: Dovecot writes it once, so nothing is counted twice."""
-    match = _LOGIN_SERVICE.match(message)
-    if match is None:
-        return None
-    service, client = _word(match[1]), _last_rip(message)
-    if match[2].startswith((b"Login: ", b"Logged in: ")):
-        return client and _event(Kind.LOGIN, seconds, service, client[1], "AUTH")
-    attempts = _ATTEMPTS.search(match[2])
-    if attempts is None:
-        cut = client if _CUT.search(match[2]) else None
-        return cut and _event(Kind.LOST, seconds, service, cut[1], "AUTH")
-    count = max(1, min(int(attempts[1]), MAX_ATTEMPTS))
-    return client and _event(Kind.AUTH_FAILED, seconds, service, client[1], "AUTH", count=count)
-
-
-def _last_rip(message: bytes) -> re.Match[bytes] | None:
-    """The last `rip=`: the user's name, which a stranger chooses, stands before it."""
-    start = message.rfind(b", rip=")
-    return None if start < 0 else _RIP.match(message, start)
-
-
-def _dovecot_client(message: bytes) -> re.Match[bytes] | None:
-    """Of login services the last `rip=`, of auth what follows the user, when that stands there once only."""
-    if _LOGIN_SERVICE.match(message):
-        return _last_rip(message)
-    found = list(_AUTH_CLIENT.finditer(message)) if _AUTH.match(message) else []
-    return found[0] if len(found) == 1 else None
-
-
 _READERS: dict[bytes, _Reader] = {
     b"smtpd": _smtpd,
     b"postscreen": _postscreen,
     b"cleanup": _cleanup,
-    b"dovecot": _dovecot,
+    b"dovecot": dovecot,
 }
 
 
