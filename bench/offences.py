@@ -84,7 +84,7 @@ async def part(kind, tracked, maxretry):
 
 def main():
     for kind in ("ipv4", "ipv6"):
-        for tracked, maxretry in ((50_000, 1000), (10_000, 1000), (50_000, 5)):
+        for tracked, maxretry in ((200_000, 1000), (10_000, 1000), (200_000, 5)):
             print(json.dumps(asyncio.run(part(kind, tracked, maxretry))), flush=True)
 
 

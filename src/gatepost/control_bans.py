@@ -6,13 +6,14 @@ from typing import Any
 import msgspec
 
 from gatepost.ban.keeper import Change
-from gatepost.ban.table import is_wide, one_form
+from gatepost.ban.table import client_network, is_wide, one_form
 from gatepost.clock import Clock
 from gatepost.guard import Guard, Heard
 from gatepost.network import parse_address, parse_network
 from gatepost.server.control import Command, CommandError, Peer
 from gatepost.store.base import Ban, StoreError
 
+MOST_TIMES, MOST_OFFENCES = 1000, 1_000_000_000
 ALIVE_SECONDS = 5.0
 """How often a firewall that watches hears that we live."""
 
@@ -82,7 +83,7 @@ class BanCommands:
         taken: list[Ban] = []
         refused: dict[str, str] = {}
         covers: dict[str, int] = {}
-        for ban in wanted.bans:
+        for ban in map(_checked, wanted.bans):
             network = parse_network(ban.network)
             why = "no address or network" if network is None else guard.court.justice.forbids(network, now)
             if network is not None and not why and is_wide(network):
@@ -137,7 +138,7 @@ class BanCommands:
             "counted": counted,
             "never": court.justice.spares(address, now) if address else court.justice.forbids(network, now),
             "spared": [msgspec.to_builtins(s) for s in court.spared if s.address == one_form(what)][-5:],
-            "past": await self._past(guard, one_form(what)),
+            "past": await self._past(guard, client_network(network)),
             **self._enforcement(guard),
         }
 
@@ -203,6 +204,13 @@ def _read(arguments: dict[str, object], kind: type[Any]) -> Any:
         return msgspec.convert(arguments, kind)
     except msgspec.ValidationError as error:
         raise CommandError(f"cannot be understood: {error}") from None
+
+
+def _checked(ban: Ban) -> Ban:
+    """With numbers that can be counted on: it comes from anybody who may give commands."""
+    return msgspec.structs.replace(
+        ban, times=min(max(ban.times, 1), MOST_TIMES), offences=min(max(ban.offences, 0), MOST_OFFENCES)
+    )
 
 
 def _short(ban: Ban) -> dict[str, Any]:

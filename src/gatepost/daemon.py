@@ -13,9 +13,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
 
 import uvloop
 
@@ -27,6 +26,7 @@ from gatepost.config.schema import Config
 from gatepost.control import Commands
 from gatepost.guard import Guard
 from gatepost.model import Request, Verdict
+from gatepost.observe.background import begin
 from gatepost.observe.log import LineWriter, set_up
 from gatepost.observe.record import Recorder
 from gatepost.server.activation import inherited
@@ -258,20 +258,6 @@ class Daemon:
                 await self.store.greylist.expire(now, self.parts.greylist.terms)
             with suppress(StoreError):
                 await self.store.journal.expire(now)
-
-
-def begin(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    """Let `work` go on in the background; when a fault ends it, that is told at once."""
-    task = asyncio.get_running_loop().create_task(work)
-    task.add_done_callback(_tell_fault)
-    return task
-
-
-def _tell_fault(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error(
-            "a fault of Gatepost ended work in the background, please report it; restart it", exc_info=error
-        )
 
 
 def _needs_restart(old: Config, new: Config) -> list[str]:

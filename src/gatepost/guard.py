@@ -33,6 +33,7 @@ from gatepost.config.schema import Config
 from gatepost.engine.exempt import BAN
 from gatepost.model import Request, Verdict
 from gatepost.network import Address
+from gatepost.observe.background import begin
 from gatepost.postfix.ours import machine_addresses
 from gatepost.store.base import Store, StoreError
 
@@ -217,7 +218,7 @@ class Guard:
                     self._hand_over_entries, known.get(JOURNAL, ""), breathe=self.court.caught_up
                 )
                 work.append(self.journal.run())
-        self._tasks = [asyncio.get_running_loop().create_task(one) for one in work]
+        self._tasks = [begin(one) for one in work]
 
     def _hand_over(self, path: Path, lines: Lines) -> None:
         if self.witness is not None:

@@ -311,6 +311,10 @@ def test_a_store_that_cannot_keep_a_ban_bans_nobody_and_stops_counting():
 
     assert [] == world.offend()
     assert "the disk is full" == world.keeper.trouble
+    asyncio.run(world.keeper.refresh())  # it can be read: that says nothing of writing
+    assert "the disk is full" == world.keeper.trouble
+    world.clock.advance(61)
+    assert "" == world.keeper.trouble
 
 
 def test_trust_is_written_once_in_a_while_and_recalled():
@@ -463,5 +467,22 @@ def test_of_several_bans_the_longest_covers():
         assert "192.0.2.0/24" == keeper.covering("192.0.2.1").network
         clock.advance(60)
         assert keeper.covering("192.0.2.1") is None
+
+    asyncio.run(play())
+
+
+def test_a_clock_that_is_set_forward_and_back_loses_no_ban():
+    async def play():
+        clock = FakeClock()
+        store = MemoryBans(clock)
+        keeper = Keeper(store, clock)
+        await keeper.put([ban(clock, "192.0.2.1", 600)])
+        await keeper.refresh()
+        clock.advance(86400)
+        await keeper.refresh()
+        assert keeper.covering("192.0.2.1") is None
+        clock.set_back(86400)
+        await keeper.refresh()
+        assert keeper.covering("192.0.2.1")
 
     asyncio.run(play())

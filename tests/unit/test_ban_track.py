@@ -148,3 +148,24 @@ def test_what_is_over_is_forgotten():
 
 def test_no_address_is_no_offender():
     assert [] == offend(Track(600, 1), "nobody.example")
+
+
+def test_a_network_is_forgiven_as_a_whole():
+    track = Track(600, 5)
+    networks(track, *((f"2001:db8:0:1::{n}", n) for n in range(4)))
+
+    track.forgive("2001:db8:0:1::/64")
+
+    assert 0.0 == track.points("2001:db8:0:1::1")[0]
+
+
+def test_one_that_weighs_enough_is_enough():
+    assert 1 == len(offend(Track(600, 5), weight=5.0))
+
+
+def test_what_was_met_once_is_told_like_the_rest():
+    track = Track(600, 5)
+    offend(track, "2001:db8:0:1::7", weight=0.5)
+
+    assert (0.5, (("auth.failed", 1),), ("line at 0.0",)) == track.points("2001:db8:0:1::7")
+    assert 3 == len(track)

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from gatepost.daemon import begin
+from gatepost.observe.background import begin
 
 
 def test_a_fault_in_the_background_is_told_at_once(caplog):

@@ -16,6 +16,8 @@ from gatepost.clock import Clock
 from gatepost.network import Address, NetworkSet, known_address, parse_network
 from gatepost.store.base import Ban, Bans, Past, StoreError
 
+AGAIN_SECONDS = 60.0
+"""How long bans count as impossible to keep after one could not be written."""
 MAX_CHANGES = 1000
 """Changes that wait for one watcher; beyond, it is let go and has to begin anew."""
 
@@ -59,14 +61,22 @@ class Keeper:
         self._store = store
         self._clock = clock
         self.table = BanTable()
-        self.trouble = ""
-        """Why bans cannot be kept now; empty when all is well."""
+        self._unread = self._unwritten = ""
+        self._unwritten_at = 0.0
+        self._looked_at = 0.0
         self.never: tuple[str, ...] = ()
         """Networks that are never banned, for the firewall."""
         self._spared = NetworkSet()
         self._packets = self._mail = True
         self._version = -1
         self._watchers: set[Watcher] = set()
+
+    @property
+    def trouble(self) -> str:
+        """Why bans cannot be read or kept now; empty when all is well."""
+        if self._unwritten and self._clock.monotonic() - self._unwritten_at < AGAIN_SECONDS:
+            return self._unwritten
+        return self._unread
 
     def covering(self, client_address: str) -> Ban | None:
         """A ban in force of this client; none of who is never banned, as the firewall sees it."""
@@ -94,8 +104,9 @@ class Keeper:
             await self._store.put(bans)
             self._version = await self._store.version()
         except StoreError as error:
-            self.trouble = str(error)
+            self._unwritten, self._unwritten_at = str(error), self._clock.monotonic()
             raise
+        self._unwritten = ""
         for ban in bans:
             self.table.put(ban)
         self._tell(Change(put=tuple(bans)))
@@ -133,15 +144,17 @@ class Keeper:
 
     async def refresh(self) -> None:
         """Take over what others changed in the store; never raises."""
+        now = self._clock.now()
         try:
             version = await self._store.version()
-            if version != self._version:
-                self._take(await self._store.active(self._clock.now()))
+            if version != self._version or now < self._looked_at:  # a clock set back: some last again
+                self._take(await self._store.active(now))
                 self._version = version
-            self.trouble = ""
+            self._unread = ""
         except StoreError as error:
-            self.trouble = str(error)
-        self.table.forget_over(self._clock.now())
+            self._unread = str(error)
+        self._looked_at = now
+        self.table.forget_over(now)
 
     async def past(self, networks: Sequence[str]) -> dict[str, Past]:
         """What is remembered of these networks, whether their bans are over or not."""

@@ -45,8 +45,8 @@ class BanOptions(Options, frozen=True):
     where a sender that delivered lately would be shut out as well."""
     ipv4_wider: bool = False
     """Ban a whole /24 when several of its addresses offend, with the same exception."""
-    tracked: Annotated[int, Meta(ge=100, le=10_000_000)] = 50_000
-    """Networks whose offences are remembered at once; about a kilobyte each. Beyond, the oldest are
+    tracked: Annotated[int, Meta(ge=100, le=10_000_000)] = 200_000
+    """Networks whose offences are remembered at once, about half a kilobyte each. Beyond, the oldest are
     forgotten."""
 
     def __post_init__(self) -> None:

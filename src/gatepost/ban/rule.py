@@ -54,8 +54,8 @@ class BanRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     @property
     def demands(self) -> int:
-        """How much it asks for: the more, the earlier it is asked."""
-        given = (self.service, self.command, self.lowest, self.not_code, self.reason, self.reason)
+        """How much it asks for: the more, the earlier it is asked. Exceptions ask for nothing."""
+        given = (self.service, self.command, self.lowest, self.reason)
         return sum(bool(part) for part in given)
 
 
@@ -108,7 +108,7 @@ class _Asked:
 
     def __init__(self, rule: BanRule) -> None:
         self.rule = rule
-        self._plain = not rule.demands and not rule.not_reason
+        self._plain = not (rule.demands or rule.not_code or rule.not_reason)
         self._reason = _compiled(rule, rule.reason)
         self._not = _compiled(rule, rule.not_reason)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from gatepost.network import Address, Network, NetworkSet, parse_address, parse_network
+from gatepost.network import Address, Network, NetworkSet, group, parse_address, parse_network
 from gatepost.store.base import Ban
 
 WIDE_IPV4, WIDE_IPV6 = 32, 64
@@ -81,6 +81,13 @@ def one_form(text: str) -> str:
         address = parse_address(text)
         return "" if address is None else str(address)
     return str(network.network_address) if network.prefixlen == network.max_prefixlen else str(network)
+
+
+def client_network(network: Network) -> str:
+    """As a ban of this client has it: an IPv6 address is its /64."""
+    if network.prefixlen < network.max_prefixlen:
+        return one_form(str(network))
+    return one_form(group(network.network_address, WIDE_IPV4, WIDE_IPV6))
 
 
 def is_wide(network: Network) -> bool:

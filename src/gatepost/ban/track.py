@@ -80,7 +80,8 @@ class Track:
         self._enough = enough
         self._levels = {4: ipv4, 6: ipv6}
         self._most = most
-        self._windows: dict[str, _Window] = {}
+        self._windows: dict[str, _Window | Offence] = {}
+        """By network; of one that offended once the offence itself, which takes a third of the room."""
         self._networks = lru_cache(16384)(self._find_networks)
 
     def __len__(self) -> int:
@@ -102,20 +103,22 @@ class Track:
     def points(self, address: str) -> tuple[float, tuple[tuple[str, int], ...], tuple[str, ...]]:
         """What is counted against this client now: points, what was done how often, and evidence."""
         networks = self._networks(address)
-        window = self._windows.get(networks[0][0]) if networks else None
-        if window is None:
+        found = self._windows.get(networks[0][0]) if networks else None
+        if found is None:
             return 0.0, (), ()
+        window = _opened(found, address)
         return window.points, tuple(Counter(window.rules).most_common()), tuple(window.evidence)
 
     def forgive(self, address: str) -> None:
-        """Forget what is counted against this client."""
+        """Forget what is counted against this client, or this network."""
+        self._windows.pop(address, None)
         for network, level in self._networks(address):
             if level.members == 1:
                 self._windows.pop(network, None)
 
     def forget(self, before: float) -> None:
         """Let go of what cannot count any more."""
-        over = [network for network, window in self._windows.items() if window.times[-1] < before]
+        over = [network for network, window in self._windows.items() if _last(window) < before]
         for network in over:
             del self._windows[network]
 
@@ -129,12 +132,13 @@ class Track:
         return tuple((group(parsed, level.bits, level.bits), level) for level in levels)
 
     def _count(self, network: str, level: Level, member: str, offence: Offence) -> Sentence | None:
-        window = self._windows.get(network)
-        if window is None:
-            window = self._new_window(network, offence.time)
-        elif offence.time - window.times[0] > self._findtime:
-            _prune(window, offence.time - self._findtime)
-        enough = self._enough * level.factor
+        known, enough = self._windows.get(network), self._enough * level.factor
+        if known is None:
+            self._make_room(offence.time)
+            if offence.weight < enough or level.members > 1:
+                self._windows[network] = offence
+                return None
+        window = self._window(network, known, offence)
         if level.members > 1:  # one member alone is judged by itself, and takes no room from the others
             _make_room(window, member, enough / level.members)
         _add(window, member, offence)
@@ -143,13 +147,44 @@ class Track:
         del self._windows[network]
         return _sentence(network, window, offence, wide=level.members > 1)
 
-    def _new_window(self, network: str, now: float) -> _Window:
+    def _window(self, network: str, known: _Window | Offence | None, offence: Offence) -> _Window:
+        """What is counted of a network, without what is too long ago."""
+        window = (
+            _Window([], [], [], [], []) if known is None else _opened(known, self._member(network, known))
+        )
+        self._windows[network] = window
+        if window.times and offence.time - window.times[0] > self._findtime:
+            _prune(window, offence.time - self._findtime)
+        return window
+
+    def _member(self, network: str, known: _Window | Offence | None) -> str:
+        """Of which network of the level below the one offence is that is all that is known."""
+        if not isinstance(known, Offence):
+            return ""
+        member = known.address
+        for name, _ in self._networks(known.address):
+            if name == network:
+                break
+            member = name
+        return member
+
+    def _make_room(self, now: float) -> None:
         if len(self._windows) >= self._most:
             self.forget(now - self._findtime)
             for oldest in list(self._windows)[: max(0, len(self._windows) - self._most * 9 // 10)]:
                 del self._windows[oldest]
-        window = self._windows[network] = _Window([], [], [], [], [])
-        return window
+
+
+def _opened(known: _Window | Offence, member: str) -> _Window:
+    if isinstance(known, _Window):
+        return known
+    window = _Window([], [], [], [], [])
+    _add(window, member, known)
+    return window
+
+
+def _last(known: _Window | Offence) -> float:
+    return known.times[-1] if isinstance(known, _Window) else known.time
 
 
 def _add(window: _Window, member: str, offence: Offence) -> None:
