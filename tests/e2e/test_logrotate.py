@@ -146,8 +146,8 @@ def test_copytruncate_loses_only_what_it_loses_itself(tmp_path, log):
     follower = Follower(log, Place(), SystemClock())
     thread.start()
     for _ in range(5):
-        before = len(seen)
-        while len(seen) == before:  # one that was empty when we looked is known by its time alone
+        read_all(follower, seen)
+        while follower.place.spots[-1].blank:  # one that was empty when we looked is known by its time alone
             read_all(follower, seen)
         rotate()
     done.set()
