@@ -92,7 +92,9 @@ class RuleReader:
                 yield Seen(number, None, event.address)
                 continue
             rule = match(event)
-            if event.kind is Kind.AUTH_TROUBLE or (event.kind is Kind.AUTH_FAILED and rule and rule.weight):
+            if rule is not None and not rule.weight:
+                continue
+            if event.kind is Kind.AUTH_TROUBLE or (event.kind is Kind.AUTH_FAILED and rule):
                 self._note(event)
             if rule is not None and self._wanted(rule.name) and self._is_new(rule, event):
                 yield Seen(number, _offence(rule, event, block[begin : min(end, begin + MAX_EVIDENCE)]))
