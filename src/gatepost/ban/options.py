@@ -38,8 +38,8 @@ class BanOptions(Options, frozen=True):
     """How long a client is not banned after somebody authenticated himself from there, or after a
     correspondent's mail or a public allow list spoke for it."""
     weights: dict[str, Annotated[float, Meta(ge=0, le=1000)]] = msgspec.field(default_factory=dict)
-    """Points of kinds of offences, by patterns over their names, as in `"protocol.*" = 0`, which then count nothing. The
-    first that matches counts, before the weight that the rule itself says."""
+    """Points of kinds of offences, by patterns over their names, as in `"protocol.*" = 0`, which then count
+    nothing. The first that matches counts, before the weight that the rule itself says."""
     ipv6_wider: bool = True
     """Ban a /56, then a /48, when several of its /64 offend: who has a /48 never runs out of addresses. Not
     where a sender that delivered lately would be shut out as well."""

@@ -18,6 +18,8 @@ from gatepost.ban.rule import BanRule, Rulebook
 from gatepost.wire.mail_event import Event, Kind, text
 from gatepost.wire.maillog import Parser
 
+SAME_TRY = 60.0
+"""Seconds after a failure in which hanging up belongs to it: a process serves one client after another."""
 MAILS = 10_000
 """Refused mails remembered, so that each counts once; and references that were met."""
 SAME_MAIL = 10.0
@@ -80,7 +82,7 @@ class RuleReader:
         self.parser = Parser(now)
         self._kinds = book.wanted
         self._mails: OrderedDict[tuple[str, bytes], _Mail] = OrderedDict()
-        self._failed: OrderedDict[bytes, str] = OrderedDict()
+        self._failed: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
         self._met: OrderedDict[str, None] = OrderedDict()
         self._wanted = lru_cache(256)(lambda name: any(fnmatchcase(name, pattern) for pattern in rules))
 
@@ -109,11 +111,14 @@ class RuleReader:
 
     def _is_told(self, event: Event) -> bool:
         """Whether a client hung up in AUTH after a failure that was counted, or that was our own."""
-        return event.kind is Kind.LOST and self._failed.pop(event.mail, "") == event.address
+        if event.kind is not Kind.LOST:
+            return False
+        address, time = self._failed.pop(event.mail, ("", 0.0))
+        return address == event.address and 0 <= event.time - time <= SAME_TRY
 
     def _note(self, event: Event) -> None:
         if event.mail:
-            self._failed[event.mail] = event.address
+            self._failed[event.mail] = (event.address, event.time)
             if len(self._failed) > MAILS:
                 self._failed.popitem(last=False)
 
