@@ -90,7 +90,7 @@ class Rulebook:
         codes = [rule.lowest for rule in counted if rule.kind is Kind.REJECT]
         kinds = {Kind.LOGIN, *(rule.kind for rule in counted)}
         if Kind.LOST in kinds:
-            kinds |= {Kind.AUTH_FAILED, Kind.AUTH_TROUBLE}  # they say why a client hung up
+            kinds.add(Kind.AUTH_TROUBLE)  # it may say why a client hung up
         return Wanted(kinds, after, min(codes, default=0))
 
     def match(self, event: Event) -> BanRule | None:

@@ -301,7 +301,7 @@ _READERS: dict[bytes, _Reader] = {
 _FINAL = 500
 _WORDS = {
     Kind.AUTH_FAILED: rb"\](?::\d+)?: SASL |-login: [^<]*\(auth failed, ",
-    Kind.AUTH_TROUBLE: rb"\](?::\d+)?: SASL ",
+    Kind.AUTH_TROUBLE: rb": SASL [^ ]+ authentication failed:? ?(?:" + b"|".join(_NOT_THEIRS) + rb")",
     Kind.LOGIN: rb"sasl_username=|-login: (?:Info: )?Log",
     Kind.PROTOCOL: rb"\]: (?:improper |too many errors|(?:warning: )?non-SMTP|COMMAND |NON-SMTP|BARE NEW)",
     Kind.PREGREET: rb"\]: PREGREET ",
