@@ -45,6 +45,7 @@ async def read_bans(options: BanOptions, run: Run) -> Bans:
         mode=options.mode,
         jails=await asyncio.to_thread(lambda: jails([*jail_files(FAIL2BAN)])),
         fail2ban=runs(programs, "fail2ban-server"),
+        daemon=runs(programs, "gatepost", "run"),
         firewall=runs(programs, "gatepost", "firewall"),
         unit=unit.out.strip() or ("not installed" if "No such file" in unit.err else ""),
         user=user,

@@ -44,6 +44,8 @@ class Bans(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """Those of fail2ban that are switched on and watch mail."""
     fail2ban: bool | None = None
     """Whether fail2ban runs."""
+    daemon: bool | None = None
+    """Whether `gatepost run` runs."""
     firewall: bool | None = None
     """Whether `gatepost firewall` runs."""
     unit: str = ""

@@ -144,9 +144,10 @@ def _without_bits(word: str) -> object:
 
 
 def _firewall(scene: Scene) -> Iterator[Finding]:
-    bans = scene.facts.bans
-    if bans.firewall is False:
-        unasked = [s.key for s in doors(scene.instance) if not is_asked(scene.instance, scene.line, s)]
+    bans, instance = scene.facts.bans, scene.instance
+    if bans.firewall is False and bans.daemon is not False:
+        guessed = [s for s in doors(instance) if instance.truth("smtpd_sasl_auth_enable", s)]
+        unasked = [s.key for s in guessed if not is_asked(instance, scene.line, s)]
         if unasked:
             state = f"; gatepost-firewall.service: {bans.unit}" if bans.unit else ""
             seen = f"no process `gatepost firewall`{state}; {', '.join(unasked)}: not asked before AUTH"
