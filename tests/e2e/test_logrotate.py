@@ -154,7 +154,8 @@ def test_copytruncate_loses_only_what_it_loses_itself(tmp_path, log):
     thread.join()
     read_all(follower, seen)
     follower.close()
-    kept = {int(line.split()[0]) for part in log.parent.iterdir() for line in part.read_bytes().splitlines()}
+    lines = [line for part in log.parent.iterdir() for line in part.read_bytes().splitlines(keepends=True)]
+    kept = {int(line.split()[0]) for line in lines if line.endswith(b"\n")}  # a copy may end within a line
     assert len(seen) == len(set(seen))
     assert kept - set(seen) == set()
 
