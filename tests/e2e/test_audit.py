@@ -15,7 +15,7 @@ import pytest
 from gatepost.postfix.audit import machine
 from gatepost.postfix.conf.reading import read_instance
 from gatepost.postfix.planning.plan import make_plan
-from support.daemon import ROOT
+from support.daemon import ROOT, gatepost
 from support.postfix import Postfix
 from support.postfix_instance import LINE
 
@@ -329,8 +329,9 @@ def test_a_real_connection_is_read_from_a_real_log(good):
     assert machine.connections(good.log())["127.0.0.1"] >= 1
 
 
-def test_a_guesser_of_passwords_is_stopped_by_nobody_until_postfix_asks_before_its_greeting():
-    with Postfix(settings=GOOD, files=FILES) as postfix:
+def test_a_guesser_of_passwords_is_stopped_by_nobody_until_postfix_asks_before_its_greeting(tmp_path):
+    logs_in = GOOD | {"smtpd_sasl_auth_enable": "yes"}
+    with Postfix(settings=logs_in, files=FILES) as postfix, gatepost(tmp_path, "", "[ban]\nlogs = []\n"):
         seen = found(postfix, "--no-probe", ban="enforce")[1]["bans.no_firewall"]["evidence"]
         assert f"{postfix.host}:{postfix.port}/inet: not asked before AUTH" in seen
 
