@@ -55,12 +55,15 @@ class Reader:
 
 def children():
     """journalctl processes that this process started."""
-    found = []
+    started = []
     for task in Path("/proc/self/task").iterdir():
-        for child in (task / "children").read_text().split():
-            with contextlib.suppress(OSError):
-                if b"journalctl" in Path(f"/proc/{child}/cmdline").read_bytes():
-                    found.append(int(child))
+        with contextlib.suppress(OSError):  # threads end as well
+            started += (task / "children").read_text().split()
+    found = []
+    for child in started:
+        with contextlib.suppress(OSError):
+            if b"journalctl" in Path(f"/proc/{child}/cmdline").read_bytes():
+                found.append(int(child))
     return found
 
 
