@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 
+import msgspec
 import pytest
 
 from gatepost.ban.court import Asked, Court
@@ -178,6 +179,26 @@ def test_a_wide_ban_that_covers_senders_is_not_made():
 
     assert set() == many
     assert "3 senders in it delivered mail lately" == world.court.spared[-1].why
+
+
+def test_a_wide_network_is_asked_about_once_in_a_while_however_it_hammers():
+    world = World(senders=3)
+    asked = []
+    count = world.court._asked.senders
+
+    async def senders(network):
+        asked.append(network)
+        return await count(network)
+
+    world.court._asked = msgspec.structs.replace(world.court._asked, senders=senders)
+    for n in range(200):
+        world.offend(f"2001:db8:7:{n * 256:x}::1", times=1)
+
+    assert ["2001:db8:7::/48"] == asked
+    world.clock.advance(601)
+    for n in range(40):
+        world.offend(f"2001:db8:7:{n * 256:x}::1", times=1)
+    assert 2 == len(asked)
 
 
 def test_a_wide_ban_that_covers_nobody_is_made():

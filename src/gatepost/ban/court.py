@@ -8,7 +8,7 @@ counted: what looks like an offence may then be our own fault.
 
 import asyncio
 import logging
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
@@ -34,6 +34,8 @@ WAITING = 1000
 """Sentences that may wait while more of a log is read."""
 AT_ONCE = 500
 """Sentences judged together."""
+ASK_AGAIN = 600.0
+"""Seconds until a network that senders deliver from is asked about again: that reads the whole journal."""
 REMEMBERED = 1000
 """Bans remembered that would have been, in observe mode, and networks that were spared."""
 
@@ -88,6 +90,8 @@ class Court:
         self._clock = clock
         self._asked = asked
         self._sentences: deque[tuple[Jail, Sentence]] = deque(maxlen=MAX_SENTENCES)
+        self._delivering: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        """Networks that were not banned as a whole: until when that holds, and how many senders there are."""
         self._work = asyncio.Event()
         self._near_the_end = asyncio.Event()
 
@@ -158,7 +162,7 @@ class Court:
             return None
         why = self.justice.forbids(network, now)
         if not why and sentence.wide:
-            senders = await self._asked.senders(sentence.network)
+            senders = await self._senders(sentence.network)
             why = f"{senders} senders in it delivered mail lately" if senders else ""
         elif not why and (said := await self._asked.speaks_for(sentence.address)):
             self.justice.trust(sentence.address, said, now)
@@ -168,6 +172,16 @@ class Court:
             self.spared.append(Spared(now, sentence.network, why, sentence.rules[0][0]))
             return None
         return await self._sentenced(jail, sentence, now)
+
+    async def _senders(self, network: str) -> int:
+        """How many deliver from a wide network; who hammers from it must not make us count them each time."""
+        now = self._clock.monotonic()
+        until, senders = self._delivering.get(network, (0.0, 0))
+        if now >= until and (senders := await self._asked.senders(network)):
+            self._delivering[network] = (now + ASK_AGAIN, senders)
+            if len(self._delivering) > REMEMBERED:
+                self._delivering.popitem(last=False)
+        return senders
 
     async def _sentenced(self, jail: Jail, sentence: Sentence, now: float) -> Ban:
         name = one_form(sentence.network)
