@@ -6,7 +6,7 @@ takes less costs no mail. When what follows fails, postgrey is started again.
 
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from gatepost.cli.trouble import CommandError
@@ -35,18 +35,21 @@ def switched(owner: str, server: str, tell: Callable[[str], None]) -> Iterator[N
         raise CommandError([first, then])
     tell(f"Switching {server} over from postgrey to Gatepost.")
     _systemctl("disable", "--now", *POSTGREY)
-    try:
+    with ExitStack() as undo:
+        undo.callback(_switch_back, tell)
         _systemctl("enable", "--now", *GATEPOST)
         yield
-    except BaseException:
-        tell("Switching back to postgrey.")
-        for arguments in (("disable", "--now", *reversed(GATEPOST)), ("enable", "--now", *POSTGREY)):
-            try:
-                _systemctl(*arguments)
-            except CommandError as trouble:  # what went wrong first is told in the end
-                for line in trouble.lines:
-                    tell(line)
-        raise
+        undo.pop_all()
+
+
+def _switch_back(tell: Callable[[str], None]) -> None:
+    tell("Switching back to postgrey.")
+    for arguments in (("disable", "--now", *reversed(GATEPOST)), ("enable", "--now", *POSTGREY)):
+        try:
+            _systemctl(*arguments)
+        except CommandError as trouble:  # what went wrong first is told in the end
+            for line in trouble.lines:
+                tell(line)
 
 
 def _systemctl(*arguments: str) -> None:

@@ -14,7 +14,7 @@ import os
 import sqlite3
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -187,20 +187,18 @@ class File:
     def _connect(self) -> sqlite3.Connection:
         make_file(self.path)
         connection = connect(self.path, "rw", self._busy)
-        try:
+        with ExitStack() as undo:
+            undo.callback(connection.close)
             migrate.refuse_newer(connection, self._schema, self.path)
             for pragma in self._pragmas:
                 connection.execute(pragma).fetchall()
             if self._check:
                 _check(connection)
             migrate.migrate(connection, self._schema)
-            connection.execute(
-                "BEGIN IMMEDIATE"
-            )  # tells now, not at the first mail, that it may not be written
+            # Tells now, not at the first mail, that it may not be written.
+            connection.execute("BEGIN IMMEDIATE")
             connection.execute("ROLLBACK")
-        except BaseException:
-            connection.close()
-            raise
+            undo.pop_all()
         return connection
 
     def _roll_back(self) -> None:

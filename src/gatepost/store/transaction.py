@@ -12,8 +12,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
         connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
+    finally:
+        if connection.in_transaction:  # it was not committed: something failed
             with suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
-        raise
