@@ -1,11 +1,13 @@
 """Bans in the real daemon: offences from its log and its verdicts, kept, told, enforced by the firewall."""
 
 import json
+import os
 import time
 from datetime import UTC, datetime
 
 import pytest
 
+from support import journal
 from support.daemon import gatepost
 from support.firewall import CLIENTS4, Firewall, Street, wait_until
 from support.nsd import nsd, root_zone
@@ -252,6 +254,40 @@ def test_a_reload_takes_other_rules_and_keeps_what_was_counted(server, tmp_path,
         log.guess("192.0.2.7", 50)
         log.guess(GUESSER, 1)
         wait_banned(daemon, GUESSER)
+
+
+JOURNALCTL = """\
+#!/bin/sh
+# The real one, on the journal of this test instead of the machine's.
+for word; do
+    shift
+    case $word in _MACHINE_ID=*) ;; *) set -- "$@" "$word" ;; esac
+done
+exec /usr/bin/journalctl --directory={folder} "$@"
+"""
+
+
+def test_offences_in_the_journal_lead_to_a_ban_and_are_gone_on_from_after_a_restart(server, tmp_path):
+    folder, programs = tmp_path / "journal", tmp_path / "bin"
+    folder.mkdir()
+    programs.mkdir()
+    program = programs / "journalctl"
+    program.write_text(JOURNALCTL.format(folder=folder))
+    program.chmod(0o755)
+    top, said = "dnsbl = []\ndnswl = []\nrhsbl = []\n", '[ban]\nlogs = ["journal"]\n'
+    guess = "warning: x[{}]: SASL LOGIN authentication failed: UGFzc3dvcmQ6"
+    path = {"PATH": f"{programs}:{os.environ['PATH']}"}
+    with gatepost(tmp_path / "daemon", top, said, dns=server.server, env=path) as daemon:
+
+        def guessed():  # until journalctl is there, what is written is of before
+            journal.write(folder, journal.entry(guess.format(GUESSER)))
+            return banned(daemon) == [GUESSER]
+
+        wait_until(guessed, 30, daemon.logged)
+        daemon.stop()
+        journal.write(folder, *(journal.entry(guess.format(ADMIN)) for _ in range(5)))
+        daemon.start()
+        wait_banned(daemon, GUESSER, ADMIN)
 
 
 # --- with the firewall --------------------------------------------------------------------------------
