@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from gatepost.ban.fail2ban.engine import Compiled, Late, Together
 from gatepost.ban.fail2ban.files import read_file
+from gatepost.ban.fail2ban.jails import jails_of
 from gatepost.ban.fail2ban.load import load
 from gatepost.ban.fail2ban.stamps import Stamps
 from gatepost.ban.fail2ban.trouble import FilterError
 from gatepost.ban.fail2ban.trust import trusted
 from gatepost.ban.options import JailOptions
 from gatepost.config.edit import with_settings
-from gatepost.imports.fail2ban import jails_of
 from gatepost.imports.fail2ban_settings import Machine, settings_of
 from gatepost.imports.fail2ban_time import seconds
 from gatepost.imports.report import Report

@@ -5,9 +5,9 @@ import sqlite3
 
 import pytest
 
+from gatepost.ban.fail2ban.jails import database_of, jails_of
 from gatepost.ban.fail2ban.trouble import FilterError
 from gatepost.config.edit import with_settings
-from gatepost.imports.fail2ban import database_of, jails_of
 from gatepost.imports.fail2ban_bans import DatabaseError, running
 from gatepost.imports.fail2ban_settings import Machine, settings_of
 from gatepost.imports.fail2ban_time import seconds

@@ -2,13 +2,14 @@
 
 import glob
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from gatepost.ban.fail2ban.files import read_file
+from gatepost.ban.fail2ban.files import laid_over, read_file
+from gatepost.ban.fail2ban.jails import database_of, jails_of
 from gatepost.ban.fail2ban.load import load
 from gatepost.ban.fail2ban.trouble import FilterError
 from gatepost.cli.bandesk import BanDesk, fitting
@@ -16,7 +17,6 @@ from gatepost.cli.rewriting import Rewriting
 from gatepost.cli.trouble import CommandError
 from gatepost.config.edit import as_line
 from gatepost.config.load import Overrides, Said
-from gatepost.imports.fail2ban import database_of, jails_of
 from gatepost.imports.fail2ban_bans import DatabaseError, Running, running
 from gatepost.imports.fail2ban_settings import Machine, settings_of
 from gatepost.imports.report import Report, Wish
@@ -57,7 +57,7 @@ class FromFail2ban:
             )
         machine = Machine(str(self._folder), _why_not, _expand)
         try:
-            jails = jails_of(list(_layers(self._folder, "jail")), read_file, str(self._folder))
+            jails = jails_of(list(laid_over(self._folder, "jail")), read_file, str(self._folder))
         except FilterError as error:
             raise CommandError(f"fail2ban's jails: {error}") from None
         settings_of(jails, machine, self.report)
@@ -78,7 +78,9 @@ class FromFail2ban:
 
     def _read_bans(self) -> None:
         try:
-            database = self._database or Path(database_of(list(_layers(self._folder, "fail2ban")), read_file))
+            database = self._database or Path(
+                database_of(list(laid_over(self._folder, "fail2ban")), read_file)
+            )
             if database == Path():
                 self.report.leave("running bans", "fail2ban keeps them in memory only")
                 return
@@ -139,14 +141,6 @@ class FromFail2ban:
             f"The filters stay in {self._folder}/filter.d and are read there: keep that folder. Switch "
             "fail2ban off when Gatepost bans (systemctl disable --now fail2ban), so that not both do."
         )
-
-
-def _layers(folder: Path, name: str) -> Iterator[str]:
-    """The files that make jail.conf or fail2ban.conf, in fail2ban's order."""
-    yield str(folder / f"{name}.conf")
-    yield from map(str, sorted(folder.glob(f"{name}.d/*.conf"))[:MAX_FILES])
-    yield str(folder / f"{name}.local")
-    yield from map(str, sorted(folder.glob(f"{name}.d/*.local"))[:MAX_FILES])
 
 
 def _why_not(source: str) -> str:

@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 
+from gatepost.ban.fail2ban.jails import Jails, TheirJail
 from gatepost.ban.fail2ban.spec import Spec, parse_spec
 from gatepost.ban.fail2ban.trouble import FilterError
 from gatepost.ban.jail import MAIL
 from gatepost.ban.options import lenient_network
-from gatepost.imports.fail2ban import Jails, TheirJail
 from gatepost.imports.fail2ban_time import seconds
 from gatepost.imports.report import Report
 from gatepost.options import Duration

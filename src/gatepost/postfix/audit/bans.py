@@ -12,6 +12,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from gatepost.ban.fail2ban.files import laid_over
 from gatepost.ban.options import BanOptions
 from gatepost.postfix.audit.jails import jails
 from gatepost.postfix.audit.names import read_file
@@ -28,8 +29,6 @@ LOGS = ("/var/log/mail.log", "/var/log/maillog")
 JOURNAL = ("/var/log/journal", "/run/log/journal")
 READS_JOURNAL = ("systemd-journal", "adm", "wheel")
 """Groups that may read the journal (systemd-journald.service(8))."""
-MOST_FILES = 200
-"""Of fail2ban's."""
 
 
 async def read_bans(options: BanOptions, run: Run) -> Bans:
@@ -58,13 +57,11 @@ async def read_bans(options: BanOptions, run: Run) -> Bans:
 
 
 def jail_files(folder: Path) -> Iterator[tuple[str, str]]:
-    """The files that make jails, in fail2ban's order (jail.conf(5))."""
-    paths = [folder / "jail.conf", *sorted(folder.glob("jail.d/*.conf"))]
-    paths += [folder / "jail.local", *sorted(folder.glob("jail.d/*.local"))]
-    for path in paths[:MOST_FILES]:
-        text = read_file(str(path))
+    """The files that make jails (jail.conf(5)) and their text; what cannot be read is left out."""
+    for path in laid_over(folder, "jail"):
+        text = read_file(path)
         if text is not None:
-            yield str(path), text
+            yield path, text
 
 
 # --- programs -----------------------------------------------------------------------------------------

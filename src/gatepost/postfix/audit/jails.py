@@ -4,20 +4,21 @@ Nothing is raised: what cannot be read is left out, since fail2ban itself says w
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from configparser import Error, RawConfigParser
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from gatepost.ban.fail2ban.ini import parse
+from gatepost.ban.fail2ban.jails import TheirJail, jails_of
+from gatepost.ban.fail2ban.trouble import FilterError
+
 WATCHES_MAIL = ("postfix", "dovecot", "sasl")
 """How names of filters begin that read our mail server's log."""
-DEFAULTS = {"filter": "%(__name__)s[mode=%(mode)s]", "mode": "normal", "maxretry": "5"}
+MAXRETRY = "5"
 """What jail.conf says in [DEFAULT]."""
+FOLDER = "/etc/fail2ban"
 MODE_OF_POSTFIX = "more"
 """The mode of filter.d/postfix.conf where nobody names one."""
-DEEPEST = 5
-"""Names within the values of names."""
-_NAME = re.compile(r"%\(([^)]{1,80})\)s")
 _FILTER = re.compile(r"\s*([\w.-]+)\s*(?:\[(.*)\])?\s*", re.ASCII | re.DOTALL)
 _MODE = re.compile(r"\bmode\s*=\s*[\"']?([\w-]+)", re.ASCII)
 
@@ -37,51 +38,35 @@ class Jail(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def jails(files: Sequence[tuple[str, str]]) -> tuple[Jail, ...]:
     """The jails that these files make, by path and text, the later over the earlier."""
-    defaults = dict(DEFAULTS)
-    sections: dict[str, dict[str, str]] = {}
-    for _, text in files:
-        said = _read(text)
-        defaults |= said.pop("DEFAULT", {})
-        for name, options in said.items():
-            sections.setdefault(name, {}).update(options)
-    made = (_jail(name, {**defaults, **own, "__name__": name}, files) for name, own in sections.items())
-    return tuple(jail for jail in made if jail is not None)
-
-
-def _read(text: str) -> dict[str, dict[str, str]]:
-    parser = RawConfigParser(inline_comment_prefixes=(";",), strict=False, default_section="")
+    readable = {path: text for path, text in files if _is_readable(path, text)}
     try:
-        parser.read_string(text)
-    except Error:
-        return {}
-    return {name: dict(parser[name]) for name in parser.sections()}
+        found = jails_of(list(readable), readable.get, FOLDER).jails
+    except FilterError:
+        return ()
+    return tuple(jail for theirs in found if (jail := _jail(theirs, files)) is not None)
 
 
-def _jail(name: str, options: Mapping[str, str], files: Sequence[tuple[str, str]]) -> Jail | None:
-    if name == "INCLUDES" or _value(options, "enabled").strip().lower() not in ("true", "yes", "on", "1"):
-        return None
-    found = _FILTER.fullmatch(_value(options, "filter"))
+def _is_readable(path: str, text: str) -> bool:
+    try:
+        parse(path, text)
+    except FilterError:
+        return False
+    return True
+
+
+def _jail(theirs: TheirJail, files: Sequence[tuple[str, str]]) -> Jail | None:
+    found = _FILTER.fullmatch(theirs.get("filter"))
     if found is None or not found[1].startswith(WATCHES_MAIL):
         return None
     mode = _MODE.search(found[2] or "")
     return Jail(
-        name=name,
+        name=theirs.name,
         filter=found[1],
         mode=mode[1] if mode else (MODE_OF_POSTFIX if found[1] == "postfix" else ""),
-        maxretry=_value(options, "maxretry").strip(),
-        ignoreip=tuple(_value(options, "ignoreip").replace(",", " ").split()),
-        place=_place(name, files),
+        maxretry=theirs.get("maxretry", MAXRETRY),
+        ignoreip=tuple(theirs.get("ignoreip").replace(",", " ").split()),
+        place=_place(theirs.name, files),
     )
-
-
-def _value(options: Mapping[str, str], name: str) -> str:
-    """A value, with the names in it replaced; an unknown name by nothing."""
-    value = options.get(name, "")[:10_000]
-    for _ in range(DEEPEST):
-        if "%(" not in value:
-            break
-        value = _NAME.sub(lambda match: options.get(match[1].lower(), ""), value)[:10_000]
-    return value
 
 
 def _place(name: str, files: Iterable[tuple[str, str]]) -> str:
